@@ -1,0 +1,3 @@
+"""datalab: how people use a site, answered exactly on one small machine."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Structs and rules without I/O, clock or asyncio."""

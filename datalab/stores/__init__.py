@@ -1,0 +1,1 @@
+"""Ports (documents, journal) and their implementations: `embedded` for the appliance, `memory` for tests."""
