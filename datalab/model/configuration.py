@@ -50,7 +50,9 @@ class Funnel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
 
     def __post_init__(self) -> None:
         if self.window is not None and not WINDOW.match(self.window):
-            raise ValueError(f"funnel {self.name!r}: window {self.window!r} is not a number with s, m, h, d or w, like 14d")
+            raise ValueError(
+                f"funnel {self.name!r}: window {self.window!r} is not a number with s, m, h, d or w, like 14d"
+            )
         names = [stage.name for stage in self.stage]
         for name in names:
             if names.count(name) > 1:

@@ -61,6 +61,18 @@ class Events(msgspec.Struct, frozen=True, kw_only=True):
     def __len__(self) -> int:
         return len(self.time)
 
+    def slice(self, start: int, stop: int) -> "Events":
+        """Events start..stop; `texts` stays whole, since indexes point into it."""
+        return Events(
+            stream=self.stream[start:stop],
+            sequence=self.sequence[start:stop],
+            time=self.time[start:stop],
+            kind=self.kind[start:stop],
+            text=self.text[start:stop],
+            number=self.number[start:stop],
+            texts=self.texts,
+        )
+
 
 class Position(msgspec.Struct, frozen=True, order=True):
     """How far a reader of a journal has come: the number of openings and of events before it."""
@@ -80,3 +92,15 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     def end(self) -> Position:
         """The position after the batch."""
         return Position(self.start.streams + len(self.openings), self.start.events + len(self.events))
+
+    def after(self, since: Position) -> "Batch":
+        """The part of the batch behind a position."""
+        streams = max(0, since.streams - self.start.streams)
+        events = max(0, since.events - self.start.events)
+        if not streams and not events:
+            return self
+        return Batch(
+            start=Position(self.start.streams + streams, self.start.events + events),
+            openings=self.openings[streams:],
+            events=self.events.slice(events, len(self.events)),
+        )

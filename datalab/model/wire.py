@@ -1,4 +1,7 @@
-"""Every message between snippet and server. `snippet/PROTOCOL.md` shows an example of each; `snippet/src/wire.ts` mirrors it."""
+"""Every message between snippet and server.
+
+`snippet/PROTOCOL.md` shows an example of each; `snippet/src/wire.ts` mirrors it.
+"""
 
 from typing import Annotated, Literal
 
@@ -29,7 +32,8 @@ class UrlChange(Struct, frozen=True, array_like=True, tag="URLCHANGE"):
 
 
 class MouseClick(Struct, frozen=True, array_like=True, tag="MOUSECLICK"):
-    """`["MOUSECLICK", 2, 1764000000500, "main>button#buy", ["#buy"], 12, 8]`: target path, watched selectors it matches, x, y in the element."""
+    """`["MOUSECLICK", 2, 1764000000500, "main>button#buy", ["#buy"], 12, 8]`: target path, watched selectors that it
+    or a parent matches, x, y in the element."""
 
     sequence: Sequence
     time: Millis
@@ -40,7 +44,8 @@ class MouseClick(Struct, frozen=True, array_like=True, tag="MOUSECLICK"):
 
 
 class MouseHover(Struct, frozen=True, array_like=True, tag="MOUSEHOVER"):
-    """`["MOUSEHOVER", 3, 1764000001000, "#buy", "hover-leave", 740]`: watched selector, how the episode ended, milliseconds it lasted."""
+    """`["MOUSEHOVER", 3, 1764000001000, "#buy", "hover-leave", 740]`: watched selector, how the episode ended,
+    milliseconds it lasted."""
 
     sequence: Sequence
     time: Millis
@@ -101,7 +106,8 @@ class Welcome(Struct, frozen=True, kw_only=True):
     """Opens the socket once, within 10 s: `GET /api/v1/open?ticket=...`."""
     visitor: str
     session: str
-    """Opaque; identifies the stream of this page load in `POST /api/v1/events` and in a later `hello`, clock offset included."""
+    """Opaque; identifies the stream of this page load, clock offset included, in `POST /api/v1/events` and in a later
+    `hello`."""
     sequence: int
     """Highest sequence number of this session that is safely on disk; the next event's is one more at least."""
     server_time: int
@@ -136,7 +142,8 @@ class Acknowledgement(Struct, frozen=True, tag_field="type", tag="ack"):
 
 
 class Later(Struct, frozen=True, tag_field="type", tag="later"):
-    """`{"type": "later", "code": "unavailable", "detail": "...", "retry_after": 5.0}`: events were not stored; keep them and try again."""
+    """`{"type": "later", "code": "unavailable", "detail": "...", "retry_after": 5.0}`: events were not stored; keep
+    them and try again."""
 
     code: str
     detail: str
@@ -144,7 +151,8 @@ class Later(Struct, frozen=True, tag_field="type", tag="later"):
 
 
 class Rejected(Struct, frozen=True, tag_field="type", tag="rejected"):
-    """`{"type": "rejected", "message": 3, "code": "malformed", "detail": "..."}`: the third message of this socket was dropped; do not send it again."""
+    """`{"type": "rejected", "message": 3, "code": "malformed", "detail": "..."}`: the third message of this socket
+    was dropped; do not send it again."""
 
     message: int
     """Counts the messages of this socket from 1."""

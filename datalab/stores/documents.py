@@ -1,8 +1,11 @@
 """The port to the documents: users, organisations, logins, apps. Changes that belong together are one `run`."""
 
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeVar
 
+import msgspec
+
+from datalab.errors import Invalid
 from datalab.model.accounts import Login, Organisation, User
 from datalab.model.apps import App
 
@@ -22,17 +25,20 @@ class Collection(Protocol[D]):
     """Documents of one type, by id. Only used inside `Documents.run`."""
 
     def add(self, document: D) -> None:
-        """Raises Taken where a document of this id exists."""
+        """Raises Taken where a document of this id exists, Invalid where it could not be read back."""
         ...
 
     def get(self, id: str) -> D | None: ...
 
     def where(self, **fields: str | int | bool) -> list[D]:
-        """Documents whose named fields equal these values, in the order of their ids."""
+        """Documents whose named fields equal these values, in the order of their ids.
+
+        True is not 1. Raises TypeError where the documents have no such field.
+        """
         ...
 
     def replace(self, document: D) -> None:
-        """Raises Missing where no document of this id exists."""
+        """Raises Missing where no document of this id exists, Invalid where it could not be read back."""
         ...
 
     def remove(self, id: str) -> bool:
@@ -63,7 +69,38 @@ class Documents(Protocol):
         """Do `work` as one transaction, off the event loop: all of its writes are on disk when this returns.
 
         Whatever `work` raises undoes all of them. Raises Unavailable where the disk refuses.
+        One `run` ends before the next begins. Cancelling the caller does not stop work that has begun.
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish what was begun; every later `run` raises Unavailable."""
+        ...
+
+
+def selector(kind: type[Any], fields: Mapping[str, str | int | bool]) -> Callable[[Any], bool]:
+    """What `where` asks of a document of this struct type, the same for every implementation."""
+    unknown = sorted(fields.keys() - set(kind.__struct_fields__))
+    if unknown:
+        raise TypeError(f"{kind.__name__} has no field {unknown[0]!r}")
+
+    def selected(document: Any) -> bool:
+        return all(
+            isinstance(value := getattr(document, name), bool) == isinstance(wanted, bool) and value == wanted
+            for name, wanted in fields.items()
+        )
+
+    return selected
+
+
+def encoded(document: Document) -> bytes:
+    """A document as MessagePack; raises Invalid where it has no id or could not be read back."""
+    kind = type(document)
+    if not document.id:
+        raise Invalid(f"a {kind.__name__.lower()} needs an id")
+    try:
+        body = msgspec.msgpack.encode(document)
+        msgspec.msgpack.decode(body, type=kind)
+    except (msgspec.ValidationError, UnicodeEncodeError, OverflowError) as error:
+        raise Invalid(f"{kind.__name__.lower()} {document.id!r}: {error}") from None
+    return body

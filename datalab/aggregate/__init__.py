@@ -1,0 +1,1 @@
+"""What the dashboard reads: figures in memory, a pure function of journal and configuration."""

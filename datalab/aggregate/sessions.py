@@ -1,0 +1,96 @@
+"""Sessions: one row each, and how a visitor's events are cut into them (SEMANTICS, session)."""
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from datalab.aggregate.column import Column
+from datalab.aggregate.texts import NONE
+
+
+class Sessions:
+    """Rows are never reused: a session that late events made part of another stays as a row that no bitmap names."""
+
+    COLUMNS = (
+        ("visitor", np.uint32),
+        ("first", np.int64),
+        ("last", np.int64),
+        ("views", np.uint32),
+        ("actions", np.uint32),
+        ("entry", np.uint32),
+        ("exit", np.uint32),
+        ("last_view", np.uint32),
+        ("context", np.uint32),
+        ("referrer", np.uint32),
+        ("previous", np.uint32),
+        ("first_row", np.uint32),
+    )
+
+    def __init__(self) -> None:
+        self.visitor = Column(np.uint32)
+        self.first = Column(np.int64)
+        self.last = Column(np.int64)
+        """Times of the first and last event, ms."""
+        self.views = Column(np.uint32)
+        self.actions = Column(np.uint32)
+        """Clicks, hovers and custom events: any of them makes the session no bounce."""
+        self.entry = Column(np.uint32)
+        self.exit = Column(np.uint32)
+        """Route codes of the first and last page view, NONE without any."""
+        self.last_view = Column(np.uint32)
+        """Row of the last page view, to which the time until the next event belongs."""
+        self.context = Column(np.uint32)
+        self.referrer = Column(np.uint32)
+        self.previous = Column(np.uint32)
+        """The visitor's session before this one, NONE for the first."""
+        self.first_row = Column(np.uint32)
+        """No event of the session stands in a row before this."""
+
+    def __len__(self) -> int:
+        return len(self.visitor)
+
+
+class Runs(Struct, frozen=True):
+    """Events in the order (visitor, time, row), cut into runs that each lie in one session."""
+
+    order: NDArray[np.intp]
+    start: NDArray[np.intp]
+    """Where each run starts in the order."""
+    end: NDArray[np.intp]
+    """Where it ends (its last event)."""
+    fresh: NDArray[np.bool_]
+    """Whether the run begins a session; else it goes on with the visitor's last one."""
+
+
+def cut_runs(
+    visitor: NDArray[np.uint32],
+    time: NDArray[np.int64],
+    row: NDArray[np.uint32],
+    last_time: NDArray[np.int64],
+    timeout_ms: int,
+) -> Runs:
+    """Cut events into runs; `last_time` is each event's visitor's last event before all of these."""
+    order = np.lexsort((row, time, visitor))
+    visitors, times = visitor[order], time[order]
+    changes = np.empty(len(order), dtype=bool)
+    changes[0] = True
+    np.not_equal(visitors[1:], visitors[:-1], out=changes[1:])
+    before = np.empty_like(times)
+    before[1:] = times[:-1]
+    heads = np.flatnonzero(changes)
+    before[heads] = last_time[order[heads]]
+    gap = times - before >= timeout_ms
+    start = np.flatnonzero(changes | gap)
+    return Runs(order, start, np.append(start[1:], len(order)) - 1, gap[start])
+
+
+LONG_AGO = -(2**62)
+"""The last event's time of a visitor without any."""
+
+
+def last_times(sessions: Sessions, last_session: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """When the given sessions ended, LONG_AGO for NONE."""
+    times = np.full(len(last_session), LONG_AGO, dtype=np.int64)
+    known = last_session != NONE
+    times[known] = sessions.last.values[last_session[known]]
+    return times

@@ -1,0 +1,97 @@
+"""The streams of a partition: whose they are, in which context they began, and which of their events were seen."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datalab.aggregate.column import Column
+from datalab.aggregate.dimension import Dimension
+from datalab.aggregate.rules import Rules
+from datalab.aggregate.visitors import VisitorIndex
+from datalab.model.agents import DIRECT, audience
+from datalab.model.events import Context, Opening
+from datalab.model.sequences import Seen
+
+AUDIENCE = ("browser", "system", "device", "language", "referrer")
+REFERRER = AUDIENCE.index("referrer")
+KNOWN_CONTEXTS = 20_000
+
+
+class Streams:
+    """The n-th opening is stream n."""
+
+    def __init__(self, rules: Rules, dimensions: dict[str, Dimension], visitors: VisitorIndex) -> None:
+        self._rules = rules
+        self._dimensions = dimensions
+        self.visitors = visitors
+        self.visitor = Column(np.uint32)
+        self.context = Column(np.uint32)
+        self.high = Column(np.uint32)
+        """Highest sequence number seen."""
+        self.missing: dict[int, list[tuple[int, int]]] = {}
+        """Gaps below it, for the few streams that have any."""
+        self.contexts = [Column(np.uint32) for _ in AUDIENCE]
+        """The codes of each distinct context, one column a field of AUDIENCE."""
+        self._codes: dict[tuple[int, ...], int] = {}
+        self._known: dict[Context, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.visitor)
+
+    def open(self, openings: list[Opening]) -> None:
+        """Add streams."""
+        self.visitor.append(np.array([self.visitors.number(o.visitor) for o in openings], dtype=np.uint32))
+        self.context.append(np.array([self._context(o.context) for o in openings], dtype=np.uint32))
+        self.high.fill(len(openings), 0)
+
+    def open_lost(self, count: int) -> None:
+        """Stand-ins for openings in a damaged stretch: their later events count, as visitors of their own."""
+        first = len(self)
+        self.open([Opening(visitor=b"lost" + (first + k).to_bytes(12, "big"), started=0) for k in range(count)])
+
+    @property
+    def direct(self) -> int:
+        """The referrer code of sessions that came from nowhere known."""
+        return self._dimensions["referrer"].code(DIRECT)
+
+    def note(self, stream: NDArray[np.uint32], sequence: NDArray[np.uint32]) -> None:
+        """Remember which sequence numbers were seen."""
+        order = np.lexsort((sequence, stream))
+        streams, numbers = stream[order], sequence[order].astype(np.int64)
+        starts = np.flatnonzero(np.diff(streams, prepend=np.int64(-1)))
+        ends = np.append(starts[1:], len(streams)) - 1
+        at = streams[starts]
+        high = self.high.values
+        whole = (numbers[starts] == high[at].astype(np.int64) + 1) & (numbers[ends] - numbers[starts] == ends - starts)
+        high[at[whole]] = numbers[ends[whole]]
+        for k in np.flatnonzero(~whole).tolist():
+            seen = self.seen(int(at[k]))
+            for number in numbers[starts[k] : ends[k] + 1].tolist():
+                seen.admit(number)
+            high[at[k]] = seen.high
+            if seen.missing:
+                self.missing[int(at[k])] = seen.missing
+            else:
+                self.missing.pop(int(at[k]), None)
+
+    def seen(self, stream: int) -> Seen:
+        """What was seen of a stream, as a copy."""
+        return Seen(int(self.high.values[stream]), list(self.missing.get(stream, ())))
+
+    def restored(self) -> None:
+        """Build what is derived, after the columns came from a snapshot."""
+        rows = zip(*(column.values.tolist() for column in self.contexts), strict=True)
+        self._codes = {codes: number for number, codes in enumerate(rows)}
+
+    def _context(self, context: Context) -> int:
+        known = self._known.get(context)
+        if known is None:
+            values = audience(context, self._rules.own_hosts)
+            codes = tuple(self._dimensions[name].code(value) for name, value in zip(AUDIENCE, values, strict=True))
+            known = self._codes.setdefault(codes, len(self._codes))
+            if known == len(self.contexts[0]):
+                for column, code in zip(self.contexts, codes, strict=True):
+                    column.fill(1, code)
+            if len(self._known) >= KNOWN_CONTEXTS:
+                self._known.clear()
+            self._known[context] = known
+        return known

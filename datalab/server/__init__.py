@@ -1,0 +1,1 @@
+"""HTTP and websockets: requests in, answers out; no rule lives here."""

@@ -1,0 +1,221 @@
+"""The pages people read: log in, the list of apps, one app. Handlers gather figures and hand them to a template."""
+
+import asyncio
+import math
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+import aiohttp_jinja2
+from aiohttp import web
+from msgspec import Struct
+
+from datalab.errors import Invalid, Refusal, TooMany, Unauthenticated, Unavailable
+from datalab.model.accounts import User
+from datalab.model.apps import App
+from datalab.model.ranges import Range, read_range
+from datalab.server import range_picker, views
+from datalab.server.context import COOKIE, PERSON, SERVICES, clear_cookie, set_cookie
+from datalab.server.panels import ROUTES, VALUES
+
+FRAGMENT = "x-datalab-fragment"
+"""Request header: answer only the named part of the page."""
+THEME_COOKIE = "datalab_theme"
+MAX_USERNAME = 64
+MAX_PASSWORD = 256
+MAX_FORM_BYTES = 16 * 1024
+MAX_DATE = 40
+CARDS_WITH_FIGURES = 40
+"""Apps in the list that show figures; the rest are links, so that the page stays quick."""
+
+
+async def login_page(request: web.Request) -> web.Response:
+    """`GET /login?next=...`; somebody logged in goes on at once."""
+    goal = views.local_path(request.query.get("next", "/"))
+    if request[PERSON] is not None:
+        return see_other(goal)
+    return page(request, "login.html", views.LoginPage(goal))
+
+
+async def log_in(request: web.Request) -> web.Response:
+    """`POST /login` with username, password and next; a refused attempt shows the same page with its status."""
+    if (request.content_length or 0) > MAX_FORM_BYTES:
+        raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
+    form = await request.post()
+    goal = views.local_path(field(form, "next", views.MAX_NEXT) or "/")
+    username = field(form, "username", MAX_USERNAME)
+    password = field(form, "password", MAX_PASSWORD)
+    try:
+        if not username or not password:
+            raise Unauthenticated("user name or password is empty")
+        cookie = await request.app[SERVICES].accounts.log_in(username, password, request.remote or "")
+    except (Unauthenticated, TooMany, Unavailable) as refusal:
+        # One message for every wrong pair, so that nobody learns which user names exist.
+        message = views.WRONG_CREDENTIALS if isinstance(refusal, Unauthenticated) else refusal.detail
+        response = page(request, "login.html", views.LoginPage(goal, username, message), status=refusal.status)
+        return with_retry(response, refusal)
+    response = see_other(goal)
+    set_cookie(response, cookie)
+    return response
+
+
+async def log_out(request: web.Request) -> web.Response:
+    """`POST /logout`."""
+    cookie = request.cookies.get(COOKIE, "")
+    if cookie:
+        await request.app[SERVICES].accounts.log_out(cookie)
+    response = see_other("/login")
+    clear_cookie(response)
+    return response
+
+
+async def apps_page(request: web.Request) -> web.Response:
+    """`GET /`: the apps the person may see."""
+    person = request[PERSON]
+    if person is None:
+        return to_login(request)
+    apps = await request.app[SERVICES].apps.visible_to(person)
+    cards = await asyncio.gather(
+        *(app_card(request, app, index < CARDS_WITH_FIGURES) for index, app in enumerate(apps))
+    )
+    return page(request, "apps.html", views.apps_page(cards, person), apps=apps)
+
+
+async def app_card(request: web.Request, app: App, with_figures: bool) -> views.AppCard:
+    """One entry of the list, with the visitors of the last seven days."""
+    if not with_figures:
+        return views.app_card(app, None, None)
+    insights = request.app[SERVICES].insights
+    week = preset_range("7d", app.time_zone, time.time())
+    overview, live = await asyncio.gather(insights.overview(app, week), insights.live(app))
+    return views.app_card(app, overview, live)
+
+
+async def app_page(request: web.Request) -> web.Response:
+    """`GET /apps/{app}`: everything about one app, or only its figures where the fragment is asked for."""
+    person = request[PERSON]
+    fragment = request.headers.get(FRAGMENT) == "figures"
+    if person is None:
+        if fragment:
+            raise Unauthenticated("nobody is logged in; reload the page")
+        return to_login(request)
+    services = request.app[SERVICES]
+    app = await services.apps.find(person, request.match_info["app"])
+    if "through" in request.query:
+        return see_other(canonical(request.query, app))
+    clock = time.time()
+    preset, chosen = chosen_range(request.query, app.time_zone, clock)
+    insights = services.insights
+    overview, pages, audience, live, funnel = await asyncio.gather(
+        insights.overview(app, chosen),
+        insights.pages(app, chosen, limit=ROUTES),
+        insights.audience(app, chosen, limit=VALUES),
+        insights.live(app),
+        insights.funnel(app, chosen) if app.configuration.headline else nothing(),
+    )
+    now = datetime.fromtimestamp(clock, ZoneInfo(app.time_zone))
+    figures = views.app_figures(
+        app,
+        overview=overview,
+        pages=pages,
+        audience=audience,
+        funnel=funnel,
+        live=live,
+        now=now,
+        address=str(request.url.origin()),
+    )
+    if fragment:
+        response = aiohttp_jinja2.render_template("app_figures.html", request, {"figures": figures})
+        response.headers["Cache-Control"] = "private, no-store"
+        response.headers["Vary"] = FRAGMENT
+        return response
+    view = views.app_page(
+        app, range_picker.range_picker(views.app_path(app), app.time_zone, preset, overview, now.date()), live, figures
+    )
+    apps = await services.apps.visible_to(person)
+    return page(request, "app.html", view, apps=apps, current=app.id)
+
+
+def error_page(request: web.Request, refusal: Refusal) -> web.Response:
+    """A refusal as a page, with its status and, where given, `Retry-After`."""
+    response = page(request, "error.html", views.error_page(refusal), status=refusal.status)
+    return with_retry(response, refusal)
+
+
+async def nothing() -> None:
+    """Stands in for the funnel of an app that has none."""
+
+
+def chosen_range(query: Mapping[str, str], zone: str, clock: float) -> tuple[str | None, Range]:
+    """The preset (None for two dates) and the range that a query asks for; raises Invalid."""
+    from_text, to_text = query.get("from"), query.get("to")
+    if from_text or to_text:
+        if len(from_text or "") > MAX_DATE or len(to_text or "") > MAX_DATE:
+            raise Invalid("a date of the range is too long; give dates like 2026-11-24")
+        return None, read_range(from_text, to_text, zone, round(clock * 1000))
+    preset = query.get("range", range_picker.DEFAULT_PRESET)
+    if preset not in range_picker.PRESETS:
+        raise Invalid(f"range {preset[:20]!r} is not one of {', '.join(range_picker.PRESETS)}")
+    return preset, preset_range(preset, zone, clock)
+
+
+def preset_range(preset: str, zone: str, clock: float) -> Range:
+    """The range of a preset in the app's time zone; `clock` is in seconds since the epoch."""
+    today = datetime.fromtimestamp(clock, ZoneInfo(zone)).date()
+    return read_range(*range_picker.preset_dates(preset, today), zone, round(clock * 1000))
+
+
+def canonical(query: Mapping[str, str], app: App) -> str:
+    """Address for the range form, whose last day is included, while `to` in an address is not."""
+    dates = {"from": query.get("from", ""), "to": range_picker.day_after(query.get("through", ""))}
+    given = {name: text[:MAX_DATE] for name, text in dates.items() if text}
+    return f"{views.app_path(app)}?{urlencode(given)}" if given else f"{views.app_path(app)}?range=all"
+
+
+def field(form: Mapping[str, object], name: str, longest: int) -> str:
+    """A text field of a form, empty where it is missing; raises Invalid where it is a file or too long."""
+    value = form.get(name, "")
+    if not isinstance(value, str):
+        raise Invalid(f"{name} is a file; it must be text")
+    if len(value) > longest:
+        raise Invalid(f"{name} is longer than {longest} characters")
+    return value
+
+
+def page(
+    request: web.Request,
+    template: str,
+    view: Struct,
+    *,
+    status: int = 200,
+    apps: list[App] | None = None,
+    current: str = "",
+) -> web.Response:
+    """Render a whole page; it is never kept by a cache between browser and appliance."""
+    person: User | None = request.get(PERSON)
+    remembered = views.theme(request.cookies.get(THEME_COOKIE, "auto"))
+    frame = views.frame(person, remembered, apps or [], current)
+    response = aiohttp_jinja2.render_template(template, request, {"frame": frame, "page": view}, status=status)
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["Vary"] = FRAGMENT
+    return response
+
+
+def to_login(request: web.Request) -> web.Response:
+    """To the login page, and back to where the person wanted to go."""
+    goal = views.local_path(request.path_qs)
+    return see_other("/login" if goal == "/" else f"/login?{urlencode({'next': goal})}")
+
+
+def see_other(path: str) -> web.Response:
+    """303, so that a reload does not send the form again."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def with_retry(response: web.Response, refusal: Refusal) -> web.Response:
+    """Tell when trying again makes sense."""
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(math.ceil(refusal.retry_after))
+    return response

@@ -1,0 +1,88 @@
+"""The range picker: presets and pairs of dates, all in the app's time zone."""
+
+from datetime import date, datetime, timedelta
+
+from msgspec import Struct
+
+from datalab.model.figures import Overview
+from datalab.server.notation import day, days
+
+DEFAULT_PRESET = "28d"
+PRESETS = {
+    "today": "Today",
+    "yesterday": "Yesterday",
+    "7d": "7 days",
+    "28d": "28 days",
+    "90d": "90 days",
+    "all": "All",
+}
+
+
+class Choice(Struct, frozen=True):
+    """One preset of the range picker."""
+
+    label: str
+    href: str
+    current: bool
+
+
+class RangePicker(Struct, frozen=True):
+    """Presets, and two dates of which both are included (`through` in the form, unlike `to` in an address)."""
+
+    label: str
+    choices: list[Choice]
+    from_: str
+    through: str
+    today: str
+    custom: bool
+
+
+def preset_dates(preset: str, today: date) -> tuple[str | None, str | None]:
+    """First day and the day after the last, as the range reader takes them; unknown presets are the default."""
+    tomorrow = (today + timedelta(days=1)).isoformat()
+    match preset:
+        case "all":
+            return None, None
+        case "today":
+            return today.isoformat(), tomorrow
+        case "yesterday":
+            return (today - timedelta(days=1)).isoformat(), today.isoformat()
+        case "7d" | "90d":
+            return (today - timedelta(days=int(preset[:-1]) - 1)).isoformat(), tomorrow
+        case _:
+            return (today - timedelta(days=27)).isoformat(), tomorrow
+
+
+def day_after(text: str) -> str:
+    """The day after a date; anything else stays as it is, for the range reader to refuse."""
+    try:
+        return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
+    except (ValueError, OverflowError):
+        return text
+
+
+def range_picker(path: str, zone: str, preset: str | None, overview: Overview, today: date) -> RangePicker:
+    """The picker of the page at `path`; `preset` is None for a range of two dates."""
+    first, last = first_and_last_day(overview)
+    label = f"until {day(last)}" if last else PRESETS["all"]
+    if first and last:
+        label = days(first, last)
+    return RangePicker(
+        label=f"{label}, {zone}",
+        choices=[Choice(text, f"{path}?range={name}", name == preset) for name, text in PRESETS.items()],
+        from_=first.isoformat() if first else "",
+        through=last.isoformat() if last else "",
+        today=today.isoformat(),
+        custom=preset is None,
+    )
+
+
+def first_and_last_day(overview: Overview) -> tuple[date | None, date | None]:
+    """The days a range covers, both included; open ends are taken from the series."""
+    starts = [point.start for point in overview.series]
+    first = overview.from_ or (starts[0] if starts else None)
+    if overview.to:
+        last: datetime | None = datetime.fromisoformat(overview.to) - timedelta(milliseconds=1)
+    else:
+        last = datetime.fromisoformat(starts[-1]) if starts else None
+    return datetime.fromisoformat(first).date() if first else None, last.date() if last else None

@@ -1,0 +1,262 @@
+"""What each page shows, as typed structs made from model and figures; nothing here knows a request."""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from datalab.errors import Refusal
+from datalab.model.accounts import User
+from datalab.model.apps import App
+from datalab.model.figures import Audience, FunnelFigures, Live, Overview, Pages
+from datalab.server import next_steps, panels
+from datalab.server.next_steps import NextStep
+from datalab.server.notation import counted, noun, number
+from datalab.server.range_picker import RangePicker
+
+THEMES = ("auto", "light", "dark")
+MAX_NEXT = 2048
+LOCAL_PATH = re.compile(r"/[!-\[\]-~]*")
+"""Printable ASCII without space and backslash; anything else arrives percent-encoded."""
+
+WRONG_CREDENTIALS = "User name or password is wrong. Check both and try again."
+
+ADVICE = {
+    "missing": "It may have been removed, or you may not be a member. Check the address, or choose from the list.",
+    "forbidden": "Ask the owner of the app or the admin of your organisation for access.",
+    "invalid": "Go back, correct it and try again.",
+    "malformed": "Go back, correct it and try again.",
+    "unauthenticated": "Log in and open the page again.",
+    "locked": "Unlock the app first, then change its configuration.",
+    "too-many": "Wait a little, then try again.",
+    "unavailable": "Try again in a moment; if it stays like this, run “datalab doctor” on the appliance.",
+}
+HEADINGS = {
+    401: "Please log in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible here",
+    409: "Conflict",
+    413: "Too large",
+    422: "That does not fit",
+    429: "Too many attempts",
+    500: "Something went wrong",
+    503: "Not available right now",
+}
+
+
+class MenuEntry(Struct, frozen=True):
+    """An app in the side menu."""
+
+    name: str
+    href: str
+    current: bool
+
+
+class Frame(Struct, frozen=True):
+    """What surrounds every page; `person` is empty where nobody is logged in."""
+
+    theme: str
+    person: str = ""
+    organisation: str = ""
+    apps: list[MenuEntry] = []
+    on_start: bool = False
+
+
+class LoginPage(Struct, frozen=True):
+    """`message` says why the last attempt failed, empty for the first."""
+
+    next: str
+    username: str = ""
+    message: str = ""
+
+
+class Badge(Struct, frozen=True):
+    """State of an app's configuration."""
+
+    locked: bool
+    text: str
+    meaning: str
+
+
+class AppFigures(Struct, frozen=True):
+    """The part of an app's page that changes while it is open."""
+
+    events: int
+    headline: list[panels.HeadlineFigure]
+    series: panels.Series
+    funnel: panels.FunnelCard | None
+    funnel_step: NextStep | None
+    routes: panels.RouteTable
+    audience: list[panels.BarCard]
+    next_step: NextStep | None
+    """Given where nothing was counted in the range; the panels are then left out."""
+
+
+class AppCard(Struct, frozen=True):
+    """One app in the list."""
+
+    organisation: str
+    name: str
+    href: str
+    description: str
+    sites: str
+    tags: list[str]
+    badge: Badge
+    present: str
+    visitors: str
+    visitors_label: str
+    line: str
+    waiting: str
+    """What to do next where nothing was counted yet, empty otherwise."""
+
+
+class AppsPage(Struct, frozen=True):
+    """The apps a person may see."""
+
+    summary: str
+    apps: list[AppCard]
+    next_step: NextStep
+    """Shown where there is no app."""
+
+
+class AppPage(Struct, frozen=True):
+    """One app."""
+
+    id: str
+    organisation: str
+    name: str
+    description: str
+    sites: list[str]
+    tags: list[str]
+    badge: Badge
+    present: str
+    present_noun: str
+    picker: RangePicker
+    figures: AppFigures
+
+
+class ErrorPage(Struct, frozen=True):
+    """A refusal, and the way on."""
+
+    status: int
+    heading: str
+    detail: str
+    advice: str
+
+
+def local_path(text: str) -> str:
+    """The path to go to after logging in: `text` where it can only mean a page of this appliance, else `/`."""
+    path = text.partition("?")[0].partition("#")[0]
+    if len(text) > MAX_NEXT or not LOCAL_PATH.fullmatch(text):
+        return "/"
+    if "//" in path or any(part in {".", ".."} for part in path.split("/")):
+        return "/"
+    return "/" if path in {"/login", "/logout"} else text
+
+
+def theme(text: str) -> str:
+    """The remembered theme, `auto` for anything unknown."""
+    return text if text in THEMES else "auto"
+
+
+def frame(user: User | None, theme: str, apps: Sequence[App] = (), current: str = "") -> Frame:
+    """The frame for a person, `current` being the id of the app shown."""
+    if user is None:
+        return Frame(theme)
+    name = f"{user.first_name} {user.last_name}".strip() or user.username
+    entries = [MenuEntry(app.name, app_path(app), app.id == current) for app in apps]
+    return Frame(theme, name, user.organisation, entries, not current)
+
+
+def app_path(app: App) -> str:
+    """Address of the app's page."""
+    return f"/apps/{app.id}"
+
+
+def badge(app: App) -> Badge:
+    """Locked or unlocked, with what it means."""
+    if app.locked:
+        return Badge(True, "Locked", "A token is in use, so the configuration cannot change")
+    return Badge(False, "Unlocked", "The configuration can be changed; issuing a token locks it")
+
+
+def apps_page(cards: Sequence[AppCard], person: User) -> AppsPage:
+    """The list, in the order given."""
+    return AppsPage(
+        summary=f"{counted(len(cards), 'app', 'apps')} in {person.organisation}",
+        apps=list(cards),
+        next_step=next_steps.first_app(person),
+    )
+
+
+def app_card(app: App, week: Overview | None, live: Live | None) -> AppCard:
+    """One entry of the list; without figures it is a plain link."""
+    return AppCard(
+        organisation=app.organisation,
+        name=app.name,
+        href=app_path(app),
+        description=app.description,
+        sites=", ".join(site(origin) for origin in app.origins),
+        tags=app.tags,
+        badge=badge(app),
+        present=number(live.present) if live else "",
+        visitors=number(week.visitors) if week else "",
+        visitors_label=f"{noun(week.visitors, 'visitor', 'visitors')} in 7 days" if week else "",
+        line=panels.sparkline(week.series) if week and week.visitors else "",
+        waiting=next_steps.waiting(app, live),
+    )
+
+
+def site(origin: str) -> str:
+    """An origin without its scheme."""
+    return origin.partition("://")[2] or origin
+
+
+def app_page(app: App, picker: RangePicker, live: Live, figures: AppFigures) -> AppPage:
+    """One app's page."""
+    return AppPage(
+        id=app.id,
+        organisation=app.organisation,
+        name=app.name,
+        description=app.description,
+        sites=app.origins,
+        tags=app.tags,
+        badge=badge(app),
+        present=number(live.present),
+        present_noun=noun(live.present, "visitor", "visitors"),
+        picker=picker,
+        figures=figures,
+    )
+
+
+def app_figures(
+    app: App,
+    *,
+    overview: Overview,
+    pages: Pages,
+    audience: Audience,
+    funnel: FunnelFigures | None,
+    live: Live,
+    now: datetime,
+    address: str,
+) -> AppFigures:
+    """The changing part; `address` is the appliance's own, for the snippet to paste."""
+    counted_any = overview.sessions > 0
+    return AppFigures(
+        events=live.events,
+        headline=panels.headline(overview, funnel.funnel if funnel else None),
+        series=panels.series(overview, app.time_zone, now),
+        funnel=panels.funnel_card(funnel) if funnel else None,
+        funnel_step=None if funnel else next_steps.first_funnel(app),
+        routes=panels.route_table(pages),
+        audience=panels.audience_cards(audience, overview.visitors),
+        next_step=None if counted_any else next_steps.first_visit(app, live, address),
+    )
+
+
+def error_page(refusal: Refusal) -> ErrorPage:
+    """A refusal in words."""
+    heading = HEADINGS.get(refusal.status, "That did not work")
+    return ErrorPage(refusal.status, heading, refusal.detail, ADVICE.get(refusal.code, "Go back and try again."))
