@@ -22,6 +22,7 @@ class Texts:
         self._router = Router(rules.configuration)
         self._matchers = [StageMatcher(funnel) for funnel in rules.configuration.funnel]
         self._click_stages = any(stage.click for funnel in rules.configuration.funnel for stage in funnel.stage)
+        self._selectors = {element.name: element.selector for element in rules.configuration.element}
         self._routes = routes
         self._pages: dict[str, tuple[int, ...]] = {}
         self._clicks: dict[str, tuple[int, ...]] = {}
@@ -61,6 +62,8 @@ class Texts:
         found = self._clicks.get(text)
         if found is None:
             selectors = text.split(SEPARATOR)
+            # Imported history may name an element instead of its selector.
+            selectors += [self._selectors[name] for name in selectors if name in self._selectors]
             found = tuple(matcher.click(selectors) for matcher in self._matchers)
             if len(self._clicks) >= KNOWN_TEXTS:
                 self._clicks.clear()

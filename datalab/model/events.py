@@ -104,3 +104,28 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
             openings=self.openings[streams:],
             events=self.events.slice(events, len(self.events)),
         )
+
+
+def join(batches: list[Batch]) -> Batch:
+    """Batches that follow each other as one."""
+    if len(batches) == 1:
+        return batches[0]
+    parts = [batch.events for batch in batches]
+    texts: list[str] = []
+    text = []
+    for part in parts:
+        text.append(part.text + np.uint32(len(texts)))
+        texts += part.texts
+    return Batch(
+        start=batches[0].start,
+        openings=[opening for batch in batches for opening in batch.openings],
+        events=Events(
+            stream=np.concatenate([part.stream for part in parts]),
+            sequence=np.concatenate([part.sequence for part in parts]),
+            time=np.concatenate([part.time for part in parts]),
+            kind=np.concatenate([part.kind for part in parts]),
+            text=np.concatenate(text),
+            number=np.concatenate([part.number for part in parts]),
+            texts=texts,
+        ),
+    )

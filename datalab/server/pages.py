@@ -43,6 +43,8 @@ async def log_in(request: web.Request) -> web.Response:
     """`POST /login` with username, password and next; a refused attempt shows the same page with its status."""
     if (request.content_length or 0) > MAX_FORM_BYTES:
         raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Invalid(f"the form came as {request.content_type[:60]!r}; send application/x-www-form-urlencoded")
     form = await request.post()
     goal = views.local_path(field(form, "next", views.MAX_NEXT) or "/")
     username = field(form, "username", MAX_USERNAME)

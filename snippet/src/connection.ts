@@ -10,7 +10,7 @@ const PATIENCE_MS = 20_000;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 60_000;
 const LONGEST_RETRY_AFTER_S = 3600;
-const BLOCKED_SOCKETS_BEFORE_POSTING = 3;
+const BLOCKED_SOCKETS_BEFORE_POSTING = 2;
 
 export let stopped = false;
 
@@ -149,7 +149,8 @@ function openSocket(ticket: string): void {
     flush();
   });
   socket.onmessage = ours(({ data }: MessageEvent<string>) => receive(JSON.parse(data) as ServerMessage));
-  socket.onclose = ours(() => reconnect());
+  // A socket that the page's policy forbids fails without closing.
+  socket.onclose = socket.onerror = ours(() => reconnect());
 }
 
 function receive({ type, sequence = 0, retry_after: retryAfter }: Answer): void {

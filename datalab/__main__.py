@@ -1,0 +1,5 @@
+"""`python -m datalab`."""
+
+from datalab.cli import main
+
+main()

@@ -1,0 +1,157 @@
+"""The appliance: the one place where settings, stores, services, workers and server are wired together."""
+
+import fcntl
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from aiohttp import web
+
+from datalab.clock import Clock, system_clock
+from datalab.errors import Refusal
+from datalab.ingest.presence import Presence
+from datalab.keys import Keys
+from datalab.server.application import web_application
+from datalab.server.control import control_application
+from datalab.services.accounts import Accounts
+from datalab.services.apps import Apps
+from datalab.services.history import History
+from datalab.services.ingest import Ingest
+from datalab.services.insights import Insights
+from datalab.services.partitions import Partitions
+from datalab.services.services import Services
+from datalab.services.tokens import Tokens
+from datalab.settings import Settings
+from datalab.stores.embedded.documents import EmbeddedDocuments
+from datalab.stores.embedded.journal import EmbeddedJournal
+from datalab.workers.aggregation import Aggregation
+from datalab.workers.runner import Runner
+
+CONTROL_SOCKET = "control.sock"
+SHUTDOWN_SECONDS = 5.0
+LOCK = "lock"
+
+
+class InUse(Refusal):
+    """Another process works on the data directory."""
+
+    status = 409
+    code = "in-use"
+
+
+class Occupied(Refusal):
+    """The address to answer on is taken."""
+
+    status = 409
+    code = "occupied"
+
+
+@asynccontextmanager
+async def opened(data: Path, settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Services]:
+    """All services on a data directory that no other process works on. Raises InUse, Unavailable."""
+    async with AsyncExitStack() as stack:
+        stack.callback(os.close, take_lock(data))
+        keys = Keys(data / "keys")
+        documents = await EmbeddedDocuments.open(data / "documents.sqlite")
+        stack.push_async_callback(documents.close)
+        journal = EmbeddedJournal(data)
+        stack.push_async_callback(journal.close)
+        aggregation = Aggregation(journal, data / "snapshots")
+        stack.push_async_callback(aggregation.close)
+        runner = Runner()
+        stack.push_async_callback(runner.stop)
+        tokens = Tokens(keys.tokens, settings.tokens)
+        apps = Apps(documents, tokens, clock)
+        await apps.load()
+        partitions = Partitions(apps, journal, aggregation, runner, settings, clock)
+        stack.push_async_callback(partitions.close)
+        await partitions.open_all()
+        runner.start("snapshots", partial(runner.every, settings.figures.snapshot_minutes * 60, aggregation.save))
+        presence = Presence()
+        yield Services(
+            accounts=Accounts(documents, settings.accounts, clock),
+            apps=apps,
+            tokens=tokens,
+            partitions=partitions,
+            presence=presence,
+            ingest=Ingest(apps, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock),
+            insights=Insights(partitions, aggregation, presence, clock),
+            history=History(apps, partitions, journal, clock),
+            clock=clock,
+        )
+
+
+def take_lock(data: Path) -> int:
+    """The lock's file descriptor; it is let go when that is closed, also by a crash. Raises InUse, Refusal."""
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Refusal(f"the data directory {data} cannot be used: {error.strerror}") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise InUse(f"another datalab works on {data}") from None
+    return handle
+
+
+@asynccontextmanager
+async def serving(
+    services: Services, settings: Settings, data: Path, more: dict[int, web.Application] | None = None
+) -> AsyncIterator[int]:
+    """Answer requests while the context lasts; the port. `more` are further sites by port."""
+    async with AsyncExitStack() as stack:
+        control = await started(stack, control_application(services))
+        path = data / CONTROL_SOCKET
+        path.unlink(missing_ok=True)
+        mask = os.umask(0o177)
+        try:
+            await web.UnixSite(control, str(path)).start()
+        finally:
+            os.umask(mask)
+        stack.callback(path.unlink, missing_ok=True)
+        site = await started(stack, web_application(services, settings))
+        port = await listen(site, settings.server.host, settings.server.port)
+        for number, application in (more or {}).items():
+            await listen(await started(stack, application), settings.server.host, number)
+        yield port
+
+
+async def started(stack: AsyncExitStack, application: web.Application) -> web.AppRunner:
+    """A runner that stops with the stack."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    return runner
+
+
+async def listen(runner: web.AppRunner, host: str, port: int) -> int:
+    """Start answering; the port, which is chosen where 0 was asked for. Raises Occupied."""
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise Occupied(f"cannot answer on {host} port {port}: {error.strerror}; choose another with --port") from None
+    found: int = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+    return found
+
+
+def lan_addresses() -> list[str]:
+    """Names and addresses under which this machine may be reached, best for people first."""
+    found = ["localhost", "127.0.0.1", socket.gethostname(), f"{socket.gethostname()}.local"]
+    try:
+        found += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    except OSError:
+        pass
+    try:
+        # No packet is sent: connecting a datagram socket only asks the kernel which address it would use.
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))
+            found.append(probe.getsockname()[0])
+    except OSError:
+        pass
+    return list(dict.fromkeys(found))

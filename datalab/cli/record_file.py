@@ -1,0 +1,127 @@
+"""Reading a file of history line by line."""
+
+import csv
+import gzip
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import msgspec
+
+from datalab.errors import Invalid, Refusal
+from datalab.model.records import Record, check, decode_record
+
+MAX_LINE_BYTES = 64 * 1024
+STDIN = "-"
+
+
+class BadLine(msgspec.Struct, frozen=True):
+    """A line that is left out."""
+
+    number: int
+    reason: str
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A file that is read: its plain bytes, and how far reading has come."""
+
+    plain: IO[bytes]
+    raw: IO[bytes] | None
+    """What lies on the disk, None for standard input, whose length nobody knows."""
+
+    @property
+    def size(self) -> int | None:
+        """Bytes on the disk."""
+        return os.fstat(self.raw.fileno()).st_size if self.raw is not None else None
+
+    @property
+    def done(self) -> int:
+        """Bytes of them read so far."""
+        return self.raw.tell() if self.raw is not None else 0
+
+
+@contextmanager
+def opened(path: str) -> Iterator[Source]:
+    """The file, unpacked where its name ends in .gz; `-` is standard input. Raises Refusal."""
+    if path == STDIN:
+        yield Source(sys.stdin.buffer, None)
+        return
+    try:
+        with Path(path).open("rb") as raw:
+            yield Source(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if path.endswith(".gz") else raw, raw)
+    except (OSError, EOFError) as error:
+        raise Refusal(f"{path} cannot be read: {error}") from None
+
+
+def lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Lines, each cut where it is longer than a record may be."""
+    while line := file.readline(MAX_LINE_BYTES + 1):
+        if len(line) > MAX_LINE_BYTES:
+            while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+        yield line
+
+
+def read_records(file: IO[bytes], form: str, now_ms: int) -> Iterator[Record | BadLine]:
+    """Every record in file order; what is none says why."""
+    yield from read_csv(file, now_ms) if form == "csv" else read_ndjson(file, now_ms)
+
+
+def read_ndjson(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
+    """One JSON object a line; empty lines are passed over."""
+    for number, line in enumerate(lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            if len(line) > MAX_LINE_BYTES:
+                raise Invalid(f"the line is longer than {MAX_LINE_BYTES} bytes")
+            record = decode_record(line)
+            check(record, now_ms)
+        except (msgspec.DecodeError, UnicodeDecodeError, Refusal) as error:
+            yield BadLine(number, str(error))
+        else:
+            yield record
+
+
+def read_csv(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
+    """A head line that names the fields; `properties` holds JSON. Numbers are of lines, not of records."""
+    text = (line.decode("utf-8", errors="replace") for line in lines(file))
+    reader = csv.DictReader(text)
+    unknown = [name for name in reader.fieldnames or [] if name not in Record.__struct_fields__]
+    if unknown or not reader.fieldnames:
+        raise Refusal(
+            f"the first line has to name the fields; {', '.join(map(repr, unknown)) or 'an empty file'} is none of "
+            f"{', '.join(Record.__struct_fields__)}"
+        )
+    while True:
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield BadLine(reader.line_num, str(error))
+            continue
+        try:
+            record = from_row(row)
+            check(record, now_ms)
+        except (msgspec.DecodeError, Refusal) as error:
+            yield BadLine(reader.line_num, str(error))
+        else:
+            yield record
+
+
+def from_row(row: dict[str | Any, Any]) -> Record:
+    """Raises msgspec.DecodeError, Invalid."""
+    if None in row or None in row.values():
+        raise Invalid("the line has more or fewer fields than the first one names")
+    plain: dict[str, Any] = {name: value for name, value in row.items() if value != ""}
+    if (time := plain.get("time", "")).lstrip("-").isdigit():
+        plain["time"] = int(time)
+    if plain.get("elapsed", "").isdigit():
+        plain["elapsed"] = int(plain["elapsed"])
+    if "properties" in plain:
+        plain["properties"] = msgspec.json.decode(plain["properties"])
+    return msgspec.convert(plain, Record)

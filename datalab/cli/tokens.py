@@ -1,0 +1,71 @@
+"""`datalab token`: app tokens and the snippet to paste."""
+
+import html
+
+import click
+
+from datalab.cli.connection import Place, ask_one, place_options
+from datalab.cli.output import json_option, print_json
+from datalab.model.apps import App, IssuedToken
+from datalab.model.records import format_time
+from datalab.operations import IssueToken, OneApp, RevokeToken
+
+
+@click.group()
+def token() -> None:
+    """App tokens: public, signed, and valid for an app's URLs."""
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@json_option
+@place_options
+def issue(name: str, as_json: bool, place: Place) -> None:
+    """Issue a token. Earlier ones end, and the app's configuration is locked."""
+    show_token(ask_one(place, IssueToken(name)), as_json)
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@json_option
+@place_options
+def show(name: str, as_json: bool, place: Place) -> None:
+    """The app's token."""
+    show_token(current(name, place), as_json)
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@place_options
+def revoke(name: str, place: Place) -> None:
+    """End the app's token: pages that carry it send nothing more."""
+    ask_one(place, RevokeToken(name))
+    click.echo(f"{name} has no valid token any more.")
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@click.option("--address", default="http://localhost:8080", show_default=True, help="Where pages reach this appliance.")
+@place_options
+def snippet(name: str, address: str, place: Place) -> None:
+    """The line to paste into every page, before </head>."""
+    text = current(name, place).text
+    click.echo(f'<script async src="{html.escape(address.rstrip("/"))}/datalab.js" data-token="{text}"></script>')
+
+
+def current(name: str, place: Place) -> IssuedToken:
+    """The app's token; refused where there is none."""
+    app: App = ask_one(place, OneApp(name))
+    if app.token is None:
+        raise click.ClickException(f"{name} has no token; datalab token issue {name} makes one")
+    return app.token
+
+
+def show_token(issued: IssuedToken, as_json: bool) -> None:
+    """The token alone on standard output, its end on standard error."""
+    if as_json:
+        print_json(issued)
+        return
+    click.echo(issued.text)
+    ends = "never expires" if issued.expires is None else f"expires {format_time(issued.expires)}"
+    click.echo(f"generation {issued.generation}, {ends}", err=True)

@@ -1,0 +1,1 @@
+"""From a page's hello to an acknowledged event: ticket, gate, group commit, acknowledgement."""

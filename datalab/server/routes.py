@@ -1,0 +1,30 @@
+"""Every address of the appliance, in one table."""
+
+from aiohttp import web
+
+from datalab.server import health, ingest, live, pages
+from datalab.server.api import INSIGHTS, insight
+from datalab.server.assets import Assets
+
+
+def routes(assets: Assets) -> list[web.RouteDef]:
+    """The table."""
+    return [
+        web.get("/", pages.apps_page),
+        web.get("/login", pages.login_page),
+        web.post("/login", pages.log_in),
+        web.post("/logout", pages.log_out),
+        web.get("/apps/{app}", pages.app_page),
+        web.get("/assets/{name}", assets.serve),
+        web.get("/datalab.js", assets.serve_snippet),
+        web.options("/api/v1/hello", ingest.preflight),
+        web.post("/api/v1/hello", ingest.hello),
+        web.options("/api/v1/events", ingest.preflight),
+        web.post("/api/v1/events", ingest.events),
+        web.get("/api/v1/open", ingest.open_socket),
+        web.get("/api/v1/live", live.live),
+        *(web.get(f"/api/v1/apps/{{app}}/insights/{name}", insight(answer)) for name, answer in INSIGHTS.items()),
+        web.get("/healthz", health.healthz),
+        web.get("/readyz", health.readyz),
+        web.get("/metrics", health.metrics),
+    ]

@@ -1,0 +1,1 @@
+"""What people and pages can do: every rule of the platform, whoever asks."""

@@ -1,0 +1,142 @@
+"""Import of history: records become events of the app's open partition, each once."""
+
+import asyncio
+import secrets
+from collections import Counter
+from functools import partial
+
+import msgspec
+import numpy as np
+
+from datalab.clock import Clock
+from datalab.errors import Missing, TooMany
+from datalab.model.apps import App
+from datalab.model.events import SEPARATOR, Context, Events, Kind, Opening, Position
+from datalab.model.records import Record, check, visitor_key
+from datalab.model.wire import encode
+from datalab.services.apps import Apps
+from datalab.services.partitions import Partitions, key_of
+from datalab.services.record_keys import KeyReader, RecordKeys, record_key
+from datalab.stores.journal import Journal
+
+KINDS = {"urlchange": Kind.URLCHANGE, "click": Kind.MOUSECLICK, "hover": Kind.MOUSEHOVER, "custom": Kind.CUSTOM}
+MAX_CHUNK = 50_000
+MAX_RUNS = 8
+"""Imports that may be under way at once; each keeps 16 bytes an event."""
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """What became of a chunk's records."""
+
+    added: int
+    repeated: int
+    """Left out, since the partition holds them already."""
+
+
+class Run:
+    """An import under way."""
+
+    def __init__(self, app: str) -> None:
+        self.app = app
+        self.present = RecordKeys()
+        """What the partition held before the run."""
+        self.brought = RecordKeys()
+        """What the run's file held so far."""
+
+
+class History:
+    """A run is begun, fed with chunks in file order, and ended."""
+
+    def __init__(self, apps: Apps, partitions: Partitions, journal: Journal, clock: Clock) -> None:
+        self._apps = apps
+        self._partitions = partitions
+        self._journal = journal
+        self._clock = clock
+        self._runs: dict[str, Run] = {}
+
+    async def begin(self, app: App) -> str:
+        """Start a run; its name. Raises Unavailable, TooMany."""
+        if len(self._runs) >= MAX_RUNS:
+            raise TooMany(f"{MAX_RUNS} imports are under way; wait for one to end")
+        app = await self._apps.begin_partition(app)
+        await self._partitions.intake(app)
+        run, reader = Run(app.id), KeyReader()
+        async for batch in self._journal.replay(key_of(app), Position()):
+            await asyncio.get_running_loop().run_in_executor(None, partial(reader.collect, batch, run.present))
+        name = secrets.token_hex(8)
+        self._runs[name] = run
+        return name
+
+    async def add(self, name: str, records: list[Record]) -> Imported:
+        """Store a chunk; raises Invalid, Missing, Unavailable."""
+        run = self._run(name)
+        app = self._apps.get(run.app)
+        intake = await self._partitions.intake(app)
+        loop = asyncio.get_running_loop()
+        openings, events = await loop.run_in_executor(None, partial(columns, run, records, self._clock()))
+        if len(events):
+            await intake.store(openings, events)
+        return Imported(added=len(events), repeated=len(records) - len(events))
+
+    async def end(self, name: str) -> None:
+        """Wait until everything is in the figures, and forget the run."""
+        run = self._runs.pop(name, None)
+        if run is not None:
+            await self._partitions.settled(self._apps.get(run.app))
+
+    def _run(self, name: str) -> Run:
+        if name not in self._runs:
+            raise Missing("there is no such import under way; start it again")
+        return self._runs[name]
+
+
+def columns(run: Run, records: list[Record], now_ms: int) -> tuple[list[Opening], Events]:
+    """The openings and events of the records that the partition does not hold yet.
+
+    The n-th of equal records is new if the partition held fewer than n of them before the run.
+    """
+    plain = [(visitor_key(record.visitor), check(record, now_ms), *content(record)) for record in records]
+    keys = [record_key(*entry) for entry in plain]
+    before = run.brought.count(keys)
+    held = run.present.count(keys)
+    run.brought.add(keys)
+    within: Counter[bytes] = Counter()
+    chosen = []
+    for index, key in enumerate(keys):
+        if before[index] + within[key] >= held[index]:
+            chosen.append(index)
+        within[key] += 1
+    streams: dict[tuple[bytes, Context], int] = {}
+    openings: list[Opening] = []
+    texts: dict[str, int] = {}
+    stream, sequence, lengths = [], [], Counter[int]()
+    for index in chosen:
+        record, (visitor, time, *_) = records[index], plain[index]
+        context = Context(user_agent=record.user_agent, language=record.language, referrer=record.referrer)
+        number = streams.setdefault((visitor, context), len(streams))
+        if number == len(openings):
+            openings.append(Opening(visitor=visitor, started=time, context=context, imported=True))
+        lengths[number] += 1
+        stream.append(number)
+        sequence.append(lengths[number])
+    return openings, Events(
+        stream=np.array(stream, dtype=np.uint32),
+        sequence=np.array(sequence, dtype=np.uint32),
+        time=np.array([plain[index][1] for index in chosen], dtype=np.int64),
+        kind=np.array([plain[index][2] for index in chosen], dtype=np.uint8),
+        text=np.array([texts.setdefault(plain[index][4], len(texts)) for index in chosen], dtype=np.uint32),
+        number=np.array([plain[index][3] for index in chosen], dtype=np.uint32),
+        texts=list(texts),
+    )
+
+
+def content(record: Record) -> tuple[int, int, str]:
+    """Kind, number and text of a record's event (see `datalab.model.events.Events`)."""
+    kind = KINDS[record.kind]
+    if record.kind == "urlchange":
+        return kind, 0, record.url or ""
+    if record.kind == "click":
+        return kind, 0, record.target or ""
+    if record.kind == "hover":
+        return kind, record.elapsed or 0, f"{record.target}{SEPARATOR}{record.action}"
+    return kind, 0, f"{record.name}{SEPARATOR}{encode(record.properties or {}).decode()}"

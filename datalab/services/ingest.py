@@ -1,0 +1,126 @@
+"""Who may send events: hello, socket and posted events, checked against the app as it is now."""
+
+import asyncio
+
+from datalab.clock import Clock
+from datalab.errors import Missing, SessionRefused, TokenRefused, Unavailable
+from datalab.ingest.gate import Stream
+from datalab.ingest.hello import Reception, SessionClaims, Sessions, Streams, Visit, stream_of
+from datalab.ingest.tickets import Tickets
+from datalab.keys import Key
+from datalab.model.apps import App
+from datalab.model.wire import Hello, PostedEvents, Welcome
+from datalab.services.apps import Apps
+from datalab.services.partitions import Partitions, key_of
+from datalab.services.tokens import Tokens, check, check_origin
+from datalab.settings import Ingest as IngestSettings
+from datalab.workers.aggregation import Aggregation
+
+
+class Posted:
+    """Waits for the disk on behalf of a request."""
+
+    def __init__(self) -> None:
+        self._done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def stored(self, sequence: int) -> None:
+        """Everything posted is on disk."""
+        if not self._done.done():
+            self._done.set_result(sequence)
+
+    async def later(self, refusal: Unavailable) -> None:
+        """The disk refuses."""
+        if not self._done.done():
+            self._done.set_exception(refusal)
+
+    async def wait(self) -> int:
+        """The highest sequence number on disk. Raises Unavailable."""
+        return await self._done
+
+
+class Ingest:
+    """The way in for events."""
+
+    def __init__(
+        self,
+        apps: Apps,
+        tokens: Tokens,
+        partitions: Partitions,
+        aggregation: Aggregation,
+        key: Key,
+        settings: IngestSettings,
+        clock: Clock,
+    ) -> None:
+        self._apps = apps
+        self._tokens = tokens
+        self._partitions = partitions
+        self._aggregation = aggregation
+        self._clock = clock
+        self._sessions = Sessions(key)
+        self._streams = Streams()
+        self._tickets: Tickets[Visit] = Tickets(settings.ticket_seconds * 1000)
+        self._reception = Reception(self._sessions, self._tickets, clock)
+
+    async def hello(self, token: str, origin: str | None, user_agent: str, hello: Hello) -> Welcome:
+        """Raises TokenRefused, WrongOrigin, SessionRefused, TooMany, Unavailable."""
+        claims = self._tokens.read(token)
+        app = self._app(claims.app)
+        check(app, claims.generation, self._clock())
+        check_origin(app, origin)
+        intake = await self._partitions.intake(app)
+        if hello.session is None:
+            stream = self._streams.keep(await self._reception.open(app, hello, user_agent, intake))
+        else:
+            session = self._sessions.read(hello.session)
+            if session.app != app.id or session.partition != app.partition:
+                raise SessionRefused("the session belongs to another app or an earlier partition; say hello again")
+            stream = await self._stream(session, app)
+            stream.offset = self._clock() - hello.session_start
+        return self._reception.welcome(app, claims.generation, stream, intake)
+
+    def open(self, ticket: str, origin: str | None) -> Visit:
+        """What a ticket opens. Raises TicketRefused, TokenRefused, WrongOrigin."""
+        visit = self._tickets.redeem(ticket, self._clock())
+        app = self._app(visit.app)
+        check(app, visit.generation, self._clock())
+        check_origin(app, origin)
+        return visit
+
+    def recheck(self, visit: Visit) -> None:
+        """Raises TokenRefused where the token of an open socket is no longer valid."""
+        check(self._app(visit.app), visit.generation, self._clock())
+
+    async def post(self, origin: str | None, posted: PostedEvents) -> int:
+        """Store events that came in a request; the highest sequence number on disk.
+
+        Raises SessionRefused, TokenRefused, WrongOrigin, Unavailable.
+        """
+        session = self._sessions.read(posted.session)
+        app = self._app(session.app)
+        if app.token is None:
+            raise TokenRefused("the app token was revoked; copy the snippet anew")
+        check(app, app.token.generation, self._clock())
+        check_origin(app, origin)
+        if session.partition != app.partition:
+            raise SessionRefused("the session belongs to an earlier partition; say hello again")
+        stream = await self._stream(session, app)
+        intake = await self._partitions.intake(app)
+        await intake.room()
+        receiver = Posted()
+        intake.take(stream, posted.events, receiver)
+        return await receiver.wait()
+
+    async def _stream(self, session: SessionClaims, app: App) -> Stream:
+        stream = self._streams.get(session)
+        if stream is None:
+            seen = await self._aggregation.seen(key_of(app), session.stream)
+            if seen is None:
+                raise SessionRefused("the session is not known any more; say hello again")
+            stream = self._streams.keep(stream_of(session, seen))
+        return stream
+
+    def _app(self, id: str) -> App:
+        try:
+            return self._apps.get(id)
+        except Missing:
+            raise TokenRefused("the app of this token does not exist any more") from None

@@ -1,0 +1,1 @@
+"""What runs beside requests: named tasks with a health line."""

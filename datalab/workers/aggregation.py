@@ -1,0 +1,189 @@
+"""Aggregation: brings each partition's aggregate up to the journal, answers from it, saves it."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from datalab.aggregate import snapshot
+from datalab.aggregate.partition import PartitionAggregate
+from datalab.aggregate.rules import Rules
+from datalab.errors import Missing
+from datalab.model.events import Batch, Position, join
+from datalab.model.sequences import Seen
+from datalab.stores.journal import Journal, PartitionKey
+
+log = logging.getLogger(__name__)
+
+R = TypeVar("R")
+QUEUED_EVENTS = 100_000
+"""Events of a partition that may wait to be aggregated before its intake waits too."""
+PAUSE_SECONDS = 0.05
+"""Small batches that come within this time are applied together."""
+JOINED_EVENTS = 50_000
+
+
+class Partition:
+    """An aggregate with its queue; the lock is held while it is changed or read, always off the event loop."""
+
+    def __init__(self, aggregate: PartitionAggregate, saved: Position) -> None:
+        self.generation = 0
+        self.lock = threading.Lock()
+        self.queue: deque[Batch] = deque()
+        self.queued_events = 0
+        self.arrived = asyncio.Event()
+        self.room = asyncio.Event()
+        self.room.set()
+        self.idle = asyncio.Event()
+        self.idle.set()
+        self.replace(aggregate, saved)
+
+    def replace(self, aggregate: PartitionAggregate, saved: Position) -> None:
+        """Take over figures made anew; `saved` is where their snapshot stands."""
+        self.aggregate = aggregate
+        self.events = aggregate.position.events
+        """Events applied so far; read by the event loop without the lock."""
+        self.saved = saved
+        self.generation += 1
+
+
+class Aggregation:
+    """All partitions whose figures are kept in memory."""
+
+    def __init__(self, journal: Journal, snapshots: Path) -> None:
+        self._journal = journal
+        self._snapshots = snapshots
+        self._partitions: dict[PartitionKey, Partition] = {}
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="aggregate")
+
+    async def load(self, key: PartitionKey, rules: Rules) -> None:
+        """Make a partition's figures: from its snapshot, where it fits, and what the journal holds behind it."""
+        aggregate, start = await self._make(key, rules)
+        self._partitions[key] = Partition(aggregate, start)
+
+    async def reload(self, key: PartitionKey, rules: Rules) -> None:
+        """The same for a partition in use; nothing may be fed meanwhile."""
+        aggregate, start = await self._make(key, rules)
+        self._partition(key).replace(aggregate, start)
+
+    async def _make(self, key: PartitionKey, rules: Rules) -> tuple[PartitionAggregate, Position]:
+        aggregate = await self._on_thread(lambda: snapshot.read(self._path(key), rules)) or PartitionAggregate(rules)
+        start = aggregate.position
+        async for batch in self._journal.replay(key, aggregate.position):
+            await self._on_thread(partial(aggregate.take, batch))
+        log.info(
+            "partition %s: %d events, %d of them replayed",
+            key, aggregate.position.events, aggregate.position.events - start.events,
+        )  # fmt: skip
+        return aggregate, start
+
+    def has(self, key: PartitionKey) -> bool:
+        """Whether a partition is loaded."""
+        return key in self._partitions
+
+    def generation(self, key: PartitionKey) -> int:
+        """Changes whenever a partition's figures were made anew."""
+        return self._partition(key).generation
+
+    def unload(self, key: PartitionKey) -> None:
+        """Forget a partition's figures."""
+        self._partitions.pop(key, None)
+
+    async def feed(self, key: PartitionKey, batch: Batch) -> None:
+        """Queue the batch just appended; waits while the queue is full."""
+        partition = self._partition(key)
+        partition.queue.append(batch)
+        partition.queued_events += len(batch.events)
+        partition.arrived.set()
+        partition.idle.clear()
+        if partition.queued_events >= QUEUED_EVENTS:
+            partition.room.clear()
+            await partition.room.wait()
+
+    async def run(self, key: PartitionKey) -> None:
+        """Apply what is queued, for ever."""
+        while (partition := self._partitions.get(key)) is not None:
+            await partition.arrived.wait()
+            partition.arrived.clear()
+            while partition.queue:
+                batches = [partition.queue.popleft()]
+                count = len(batches[0].events)
+                while partition.queue and count + len(partition.queue[0].events) <= JOINED_EVENTS:
+                    batches.append(partition.queue.popleft())
+                    count += len(batches[-1].events)
+                await self._on_thread(partial(apply, partition, batches))
+                partition.queued_events -= count
+                if partition.queued_events < QUEUED_EVENTS:
+                    partition.room.set()
+            partition.idle.set()
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def settled(self, key: PartitionKey) -> None:
+        """Wait until everything queued is applied."""
+        await self._partition(key).idle.wait()
+
+    async def ask(self, key: PartitionKey, question: Callable[[PartitionAggregate], R]) -> R:
+        """Answer a question from the figures, on a thread. Raises Missing where the partition is not loaded."""
+        partition = self._partition(key)
+
+        def answer() -> R:
+            with partition.lock:
+                return question(partition.aggregate)
+
+        return await self._on_thread(answer)
+
+    def events(self, key: PartitionKey) -> int:
+        """Events of a partition applied so far, 0 for one that is not loaded."""
+        partition = self._partitions.get(key)
+        return partition.events if partition else 0
+
+    async def seen(self, key: PartitionKey, stream: int) -> Seen | None:
+        """Which events of a stream were seen, None where there is no such stream."""
+        await self.settled(key)
+        return await self.ask(
+            key, lambda aggregate: aggregate.streams.seen(stream) if stream < len(aggregate.streams) else None
+        )
+
+    async def save(self) -> None:
+        """Write a snapshot of each partition that changed."""
+        for key, partition in list(self._partitions.items()):
+            if partition.aggregate.position == partition.saved:
+                continue
+            try:
+                partition.saved = await self._on_thread(partial(self._write, key, partition))
+            except OSError as error:
+                log.warning("partition %s: no snapshot: %s; the next start takes longer", key, error)
+
+    async def close(self) -> None:
+        """Save and end."""
+        await self.save()
+        self._threads.shutdown()
+
+    def _write(self, key: PartitionKey, partition: Partition) -> Position:
+        with partition.lock:
+            data, position = snapshot.take(partition.aggregate), partition.aggregate.position
+        snapshot.write(self._path(key), data)
+        return position
+
+    def _path(self, key: PartitionKey) -> Path:
+        return self._snapshots / key.app / f"{key.number}.snapshot"
+
+    def _partition(self, key: PartitionKey) -> Partition:
+        if key not in self._partitions:
+            raise Missing(f"partition {key} is not loaded")
+        return self._partitions[key]
+
+    async def _on_thread(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def apply(partition: Partition, batches: list[Batch]) -> None:
+    """Bring the aggregate forward; batches with nothing missing between them are applied as one."""
+    with partition.lock:
+        partition.aggregate.take(join(batches))
+        partition.events = partition.aggregate.position.events
