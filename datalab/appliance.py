@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Occupied(Refusal):
 @asynccontextmanager
 async def opened(data: Path, settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Services]:
     """All services on a data directory that no other process works on. Raises InUse, Unavailable."""
+    os.umask(0o077)  # whatever is written from here on is for the data's owner only
     async with AsyncExitStack() as stack:
         stack.callback(os.close, take_lock(data))
         keys = Keys(data / "keys")
@@ -108,11 +109,8 @@ async def serving(
         control = await started(stack, control_application(services))
         path = data / CONTROL_SOCKET
         path.unlink(missing_ok=True)
-        mask = os.umask(0o177)
-        try:
-            await web.UnixSite(control, str(path)).start()
-        finally:
-            os.umask(mask)
+        await web.UnixSite(control, str(path)).start()
+        path.chmod(0o600)
         stack.callback(path.unlink, missing_ok=True)
         site = await started(stack, web_application(services, settings))
         port = await listen(site, settings.server.host, settings.server.port)
@@ -143,15 +141,10 @@ async def listen(runner: web.AppRunner, host: str, port: int) -> int:
 def lan_addresses() -> list[str]:
     """Names and addresses under which this machine may be reached, best for people first."""
     found = ["localhost", "127.0.0.1", socket.gethostname(), f"{socket.gethostname()}.local"]
-    try:
+    with suppress(OSError):
         found += [str(entry[4][0]) for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
-    except OSError:
-        pass
-    try:
-        # No packet is sent: connecting a datagram socket only asks the kernel which address it would use.
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.connect(("192.0.2.1", 9))
-            found.append(probe.getsockname()[0])
-    except OSError:
-        pass
+    # No packet is sent: connecting a datagram socket only asks the kernel which address it would use.
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        found.append(probe.getsockname()[0])
     return list(dict.fromkeys(found))

@@ -18,9 +18,10 @@ MAX_DASHBOARDS = 500
 
 
 class LiveMessage(msgspec.Struct, frozen=True, tag_field="type", tag="live"):
-    """`{"type": "live", "app": "org/name", "present": 3, "events": 1200}`."""
+    """`{"type": "live", "app": "1f3a...", "present": 3, "events": 1200}`."""
 
     app: str
+    """The app's id."""
     present: int
     events: int
 
@@ -43,7 +44,7 @@ async def live(request: web.Request) -> web.StreamResponse:
         while not listening.done():
             now = services.insights.now(services.apps.get(app.id))
             if now != shown:
-                message = LiveMessage(now.app, now.present, now.events)
+                message = LiveMessage(app.id, now.present, now.events)
                 await socket.send_str(msgspec.json.encode(message).decode())
                 shown = now
             await asyncio.wait([listening], timeout=PAUSE_SECONDS)
