@@ -72,13 +72,16 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         await partitions.open_all()
         runner.start("snapshots", partial(runner.every, settings.figures.snapshot_minutes * 60, aggregation.save))
         presence = Presence()
+        ingest = Ingest(apps, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock)
+        apps.watch(ingest.recheck)
+        runner.start("token expiry", partial(runner.every, 1.0, ingest.recheck))
         yield Services(
             accounts=Accounts(documents, settings.accounts, clock),
             apps=apps,
             tokens=tokens,
             partitions=partitions,
             presence=presence,
-            ingest=Ingest(apps, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock),
+            ingest=ingest,
             insights=Insights(partitions, aggregation, presence, clock),
             history=History(apps, partitions, journal, clock),
             clock=clock,

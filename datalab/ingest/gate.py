@@ -32,21 +32,22 @@ Step = Callable[[Stream, list[Event]], list[Event]]
 def not_repeated(stream: Stream, events: list[Event]) -> list[Event]:
     """Drop what was seen before, by sequence number."""
     seen = stream.seen
-    new = []
+    next_one = seen.high + 1
     for event in events:
-        number = event.sequence
-        if number == seen.high + 1:
-            seen.high = number
-            new.append(event)
-        elif seen.admit(number):
-            new.append(event)
-    return new
+        if event.sequence != next_one:
+            seen.high = next_one - 1
+            place = events.index(event)
+            return events[:place] + [event for event in events[place:] if seen.admit(event.sequence)]
+        next_one += 1
+    seen.high = next_one - 1
+    return events
 
 
 def not_noise(stream: Stream, events: list[Event]) -> list[Event]:
     """Drop hovers under 100 ms that end in a leave (SEMANTICS, element action)."""
-    if MouseHover in map(type, events):
-        return [event for event in events if not is_noise(event)]
+    for event in events:
+        if isinstance(event, MouseHover):
+            return [event for event in events if not is_noise(event)]
     return events
 
 
@@ -69,9 +70,9 @@ class Gate:
         """The events that are to be stored."""
         for reason, step in STEPS:
             left = step(stream, events)
-            if len(left) != len(events):
+            if left is not events:
                 self.dropped[reason] += len(events) - len(left)
-            events = left
+                events = left
         self.accepted += len(events)
         return events
 

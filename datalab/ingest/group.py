@@ -18,54 +18,46 @@ class Group:
         self.openings: list[Opening] = []
         self.waiting: list[Future[int]] = []
         """One for each opening; resolved with its stream."""
-        self._stream: list[int] = []
-        self._sequence: list[int] = []
-        self._time: list[int] = []
-        self._kind: list[int] = []
-        self._text: list[int] = []
-        self._number: list[int] = []
+        self._rows: list[tuple[int, int, int, int, int, int]] = []
+        """Stream, sequence, time, kind, text, number."""
         self._texts: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._time)
+        return len(self._rows)
 
     def __bool__(self) -> bool:
-        return bool(self._time or self.openings)
+        return bool(self._rows or self.openings)
 
     def add(self, stream: int, events: list[Event], offset_ms: int, earliest_ms: int, latest_ms: int) -> None:
         """Add events of a stream; times are corrected by the offset and clamped (SEMANTICS, event time)."""
-        texts, sequences, times = self._texts, self._sequence.append, self._time.append
-        kinds, text_indexes, numbers = self._kind.append, self._text.append, self._number.append
+        texts, add = self._texts, self._rows.append
         for event in events:
-            sequences(event.sequence)
-            time = event.time + offset_ms
-            times(earliest_ms if time < earliest_ms else latest_ms if time > latest_ms else time)
             if isinstance(event, UrlChange):
-                code, text, number = URLCHANGE, event.url, 0
+                kind, text, number = URLCHANGE, event.url, 0
             elif isinstance(event, MouseClick):
                 text = SEPARATOR.join((event.target, *event.matched)) if event.matched else event.target
-                code, number = MOUSECLICK, event.x * PIXELS + event.y
+                kind, number = MOUSECLICK, event.x * PIXELS + event.y
             elif isinstance(event, MouseHover):
                 text = event.target + SEPARATOR + event.action
-                code, number = MOUSEHOVER, event.elapsed
+                kind, number = MOUSEHOVER, event.elapsed
             elif isinstance(event, MouseMove):
-                code, text, number = MOUSEMOVE, "", event.x * PIXELS + event.y
+                kind, text, number = MOUSEMOVE, "", event.x * PIXELS + event.y
             else:
                 text = event.name + SEPARATOR + encode(event.properties).decode()
-                code, number = CUSTOM, 0
-            kinds(code)
-            numbers(number)
-            text_indexes(texts.setdefault(text, len(texts)))
-        self._stream += [stream] * len(events)
+                kind, number = CUSTOM, 0
+            time = event.time + offset_ms
+            time = earliest_ms if time < earliest_ms else latest_ms if time > latest_ms else time
+            add((stream, event.sequence, time, kind, texts.setdefault(text, len(texts)), number))
 
     def events(self) -> Events:
         """The columns; takes about 0.3 us an event, so it is called off the event loop."""
+        columns = np.array(self._rows, dtype=np.int64).reshape(-1, 6).T
         return Events(
-            stream=np.array(self._stream, dtype=np.uint32),
-            sequence=np.array(self._sequence, dtype=np.uint32),
-            time=np.array(self._time, dtype=np.int64),
-            kind=np.array(self._kind, dtype=np.uint8),
-            text=np.array(self._text, dtype=np.uint32),
-            number=np.array(self._number, dtype=np.uint32),
+            stream=columns[0].astype(np.uint32),
+            sequence=columns[1].astype(np.uint32),
+            time=columns[2].copy(),
+            kind=columns[3].astype(np.uint8),
+            text=columns[4].astype(np.uint32),
+            number=columns[5].astype(np.uint32),
             texts=list(self._texts),
         )

@@ -5,7 +5,7 @@ import secrets
 import msgspec
 
 from datalab.clock import Clock
-from datalab.errors import SessionRefused
+from datalab.errors import Refusal, SessionRefused
 from datalab.ingest.gate import Stream
 from datalab.ingest.intake import Intake
 from datalab.ingest.tickets import Tickets
@@ -27,13 +27,15 @@ class SessionClaims(msgspec.Struct, frozen=True, array_like=True):
     offset: int
 
 
-class Visit(msgspec.Struct, frozen=True, eq=False):
+class Visit(msgspec.Struct, eq=False, weakref=True):
     """What a ticket opens: a stream of an app, under the token of a generation."""
 
     app: str
     generation: int
     stream: Stream
     intake: Intake
+    refusal: Refusal | None = None
+    """Why nothing more is taken: the token was revoked, replaced or has expired."""
 
 
 class Sessions:

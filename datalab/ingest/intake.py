@@ -81,13 +81,18 @@ class Intake:
             if len(self._group) >= self._settings.pending_events:
                 self._room.clear()
         # Also for repeats: what they repeat may still be on its way to the disk, in this group at the latest.
-        self._receivers[receiver] = max(last, self._receivers.get(receiver, 0))
+        if last >= self._receivers.get(receiver, 0):
+            self._receivers[receiver] = last
         self._arrived.set()
+
+    @property
+    def full(self) -> bool:
+        """Whether senders have to wait in `room`."""
+        return not self._room.is_set()
 
     async def room(self) -> None:
         """Wait while too much waits for the disk."""
-        if not self._room.is_set():
-            await self._room.wait()
+        await self._room.wait()
 
     async def store(self, openings: list[Opening], events: Events) -> Batch:
         """Append history at once; its streams are counted from the first of these openings. Raises Unavailable."""

@@ -21,7 +21,8 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def metrics(request: web.Request) -> web.Response:
     """Prometheus text."""
-    gate = request.app[SERVICES].partitions.gate
+    services = request.app[SERVICES]
+    gate = services.partitions.gate
     lines = [
         "# HELP datalab_events_accepted_total Events let through the gate.",
         "# TYPE datalab_events_accepted_total counter",
@@ -32,5 +33,11 @@ async def metrics(request: web.Request) -> web.Response:
         "# HELP datalab_sockets Open websockets.",
         "# TYPE datalab_sockets gauge",
         f"datalab_sockets {len(request.app[SOCKETS])}",
+        "# HELP datalab_partition_events Events in the figures of each app's open partition.",
+        "# TYPE datalab_partition_events gauge",
+        *(
+            f'datalab_partition_events{{app="{app.id}"}} {services.insights.now(app).events}'
+            for app in services.apps.all()
+        ),
     ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")

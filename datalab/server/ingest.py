@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from datalab.errors import Malformed, Refusal, TooMany, Unavailable
 from datalab.ingest.hello import Visit
@@ -120,14 +120,13 @@ class Connection:
         visit, stream, intake = self._visit, self._visit.stream, self._visit.intake
         messages = 0
         async for frame in self._socket:
-            if frame.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                continue
             messages += 1
             try:
                 message = decode_client_message(frame.data)
-                services.ingest.recheck(visit)
                 if isinstance(message, Goodbye):
                     return True
+                if visit.refusal is not None:
+                    raise visit.refusal
                 intake.take(stream, message.events, self)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 services.partitions.gate.refuse("malformed")
@@ -138,7 +137,8 @@ class Connection:
             except Refusal as refusal:
                 await self.stop(refusal)
                 return False
-            await intake.room()
+            if intake.full:
+                await intake.room()
         return False
 
     async def stored(self, sequence: int) -> None:

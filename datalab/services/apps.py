@@ -1,7 +1,7 @@
 """Apps: made, found, configured; locked by their token."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ class Apps:
         self._tokens = tokens
         self._clock = clock
         self._known: dict[str, App] = {}
+        self._watchers: list[Callable[[], Awaitable[None]]] = []
 
     async def load(self) -> None:
         """Read all apps."""
@@ -120,7 +121,13 @@ class Apps:
             return changed
 
         self._known[id] = changed = await self._documents.run(work)
+        for watcher in self._watchers:
+            await watcher()
         return changed
+
+    def watch(self, watcher: Callable[[], Awaitable[None]]) -> None:
+        """Call this after every change of an app."""
+        self._watchers.append(watcher)
 
 
 def new_id() -> str:

@@ -1,6 +1,7 @@
 """Who may send events: hello, socket and posted events, checked against the app as it is now."""
 
 import asyncio
+from weakref import WeakSet
 
 from datalab.clock import Clock
 from datalab.errors import Missing, SessionRefused, TokenRefused, Unavailable
@@ -58,6 +59,7 @@ class Ingest:
         self._clock = clock
         self._sessions = Sessions(key)
         self._streams = Streams()
+        self._visits: WeakSet[Visit] = WeakSet()
         self._tickets: Tickets[Visit] = Tickets(settings.ticket_seconds * 1000)
         self._reception = Reception(self._sessions, self._tickets, clock)
 
@@ -84,11 +86,17 @@ class Ingest:
         app = self._app(visit.app)
         check(app, visit.generation, self._clock())
         check_origin(app, origin)
+        self._visits.add(visit)
         return visit
 
-    def recheck(self, visit: Visit) -> None:
-        """Raises TokenRefused where the token of an open socket is no longer valid."""
-        check(self._app(visit.app), visit.generation, self._clock())
+    async def recheck(self) -> None:
+        """Mark the visits whose token is no longer valid."""
+        now = self._clock()
+        for visit in list(self._visits):
+            try:
+                check(self._app(visit.app), visit.generation, now)
+            except TokenRefused as refusal:
+                visit.refusal = refusal
 
     async def post(self, origin: str | None, posted: PostedEvents) -> int:
         """Store events that came in a request; the highest sequence number on disk.

@@ -31,6 +31,9 @@ class Appliance:
         self.hash_routing = False
         self.watch = wire.Watch(clicks=[], hovers=[])
         self.acknowledging = True
+        """Whether events are stored and that is said."""
+        self.storing_silently = False
+        """Whether events are stored and nothing is said, as if the answer got lost."""
         self.hello_refusals: list[dict[str, Any]] = []
         """Problem details, answered once each."""
         self.post_refusals: list[dict[str, Any]] = []
@@ -156,6 +159,8 @@ class Appliance:
                     self.message_sizes.append(len(frame.data.encode()))
                     if self.replies:
                         await opened.send_str(wire.encode(self.replies.pop(0)).decode())
+                    elif self.storing_silently:
+                        self._store(session, message.events)
                     elif self.acknowledging:
                         await opened.send_str(wire.encode(self._store(session, message.events)).decode())
                 self._note_change()

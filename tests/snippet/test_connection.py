@@ -51,6 +51,21 @@ async def test_what_a_dropped_socket_left_unacknowledged_is_sent_again_unchanged
     await appliance.until(lambda: names(appliance) == ["one", "two", "three"])
 
 
+async def test_what_was_stored_is_not_sent_again_though_its_acknowledgement_was_lost(
+    page: Page, site: Site, appliance: Appliance
+) -> None:
+    await loaded(page, site, appliance)
+    appliance.storing_silently = True
+    await track(page, "one")
+    await appliance.until(lambda: names(appliance) == ["one"])
+    appliance.storing_silently = False
+    await appliance.drop_sockets()
+    await appliance.until(lambda: appliance.sockets)
+    await track(page, "two")
+    await appliance.until(lambda: names(appliance) == ["one", "two"])
+    assert [event.sequence for message in appliance.messages for event in message.events] == [1, 2, 3]
+
+
 async def test_events_of_the_time_without_a_server_arrive_when_it_is_back(
     page: Page, site: Site, appliance: Appliance
 ) -> None:
@@ -97,14 +112,15 @@ async def test_messages_are_bounded_and_one_is_under_way_at_a_time(
             datalab.track('event ' + number, {text: number < 300 ? '語'.repeat(512) : ''})"""
     )
     await appliance.until(lambda: len(appliance.messages) == 2)
+    await track(page, "event 990")
     await page.wait_for_timeout(600)
     assert len(appliance.messages) == 2, "nothing follows before the answer"
     appliance.acknowledging = True
     await appliance.drop_sockets()
-    await appliance.until(lambda: len(names(appliance)) == 990)
+    await appliance.until(lambda: len(names(appliance)) == 991)
     assert max(appliance.message_sizes) <= wire.MAX_MESSAGE_BYTES
     assert max(len(message.events) for message in appliance.messages) == 200
-    assert names(appliance) == [f"event {number}" for number in range(990)]
+    assert names(appliance) == [f"event {number}" for number in range(991)]
 
 
 async def test_a_full_queue_drops_the_newest_and_leaves_a_gap(page: Page, site: Site, appliance: Appliance) -> None:

@@ -1,0 +1,41 @@
+"""Runs the benchmarks: one line each as they end, and a table."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import crowd
+import ingest
+import replay
+from appliance import Appliance
+from result import Result, table
+
+
+def main() -> None:
+    """Exit code 0 whatever the figures are: these machines are shared."""
+    parser = argparse.ArgumentParser(description="datalab's benchmarks")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load")
+    scale = 0.1 if parser.parse_args().quick else 1.0
+    results: list[Result] = []
+
+    def say(more: list[Result]) -> None:
+        for result in more:
+            print(result.line(), flush=True)
+        results.extend(more)
+
+    with tempfile.TemporaryDirectory(prefix="datalab-bench-") as folder:
+        appliance = Appliance(Path(folder))
+        try:
+            memory = appliance.memory_mb()
+            say([Result("memory, idle", memory, "MB", "under 80 MB", memory < 80)])
+            say(ingest.measure(appliance, scale))
+            say(replay.measure(appliance))
+            say(crowd.measure(appliance, scale))
+        finally:
+            appliance.stop()
+    print()
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
