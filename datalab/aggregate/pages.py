@@ -46,8 +46,8 @@ def visitors_of_routes(
 ) -> Callable[[int], int]:
     """Counts the visitors who viewed a route within the range.
 
-    For sessions that lie wholly in the range the route's bitmap tells; those that cross an edge may have viewed the route
-    on the other side of it, so their page views are looked at one by one.
+    For sessions that lie wholly in the range the route's bitmap tells; those that cross an edge may have viewed the
+    route on the other side of it, so their page views are looked at one by one.
     """
     chosen, sessions = selection.sessions, aggregate.sessions
     crossing = np.zeros(len(chosen), dtype=bool)

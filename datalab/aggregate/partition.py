@@ -196,7 +196,7 @@ class PartitionAggregate:
         time: NDArray[np.int64],
         is_view: NDArray[np.bool_],
     ) -> None:
-        """Give the time between two events of a session to the page view that was current (SEMANTICS, time on route)."""
+        """Give the time between two events of a session to the page view current then (SEMANTICS, time on route)."""
         place = np.arange(len(rows))
         current = np.maximum.accumulate(np.where(is_view, place, -1))
         current[1:] = current[:-1]

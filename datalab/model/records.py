@@ -60,7 +60,10 @@ def read_time(value: int | str) -> int:
 
 
 def check(record: Record, now_ms: int) -> int:
-    """The record's time in milliseconds; raises Invalid where a field its kind needs is missing or the time is out of bounds."""
+    """The record's time in milliseconds.
+
+    Raises Invalid where a field its kind needs is missing or the time is out of bounds.
+    """
     for field in NEEDED[record.kind]:
         if getattr(record, field) is None:
             raise Invalid(f"kind {record.kind} needs the field {field}")

@@ -16,8 +16,8 @@ PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
 def path_of(url: str, *, hash_routing: bool) -> str:
     """The URL's path, or with hash routing the path after `#`, in its one normal form.
 
-    Percent-decoding is normalised, so that `/caf%C3%A9` and `/café` are one path, spelled readably; `%2F`, `%3F`, `%23` and
-    `%25` stay encoded, since decoded they would mean something else. The trailing slash is removed.
+    Percent-decoding is normalised, so that `/caf%C3%A9` and `/café` are one path, spelled readably; `%2F`, `%3F`, `%23`
+    and `%25` stay encoded, since decoded they would mean something else. The trailing slash is removed.
     """
     try:
         parts = urlsplit(url)

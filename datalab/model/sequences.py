@@ -1,4 +1,4 @@
-"""Which sequence numbers of a stream were seen: each event counts once, in whatever order and however often it comes."""
+"""Which sequence numbers of a stream were seen: each event counts once, however often and in whatever order it comes."""
 
 MAX_GAPS = 64
 """Gaps remembered per stream; what is missing in the oldest beyond them is taken for seen."""

@@ -27,7 +27,7 @@ def frame(payload: bytes) -> bytes:
 
 def event_frames(events: int, batch: int, time_ms: int) -> bytes:
     """Frames of `batch` page views and clicks each, sequence numbers from 1."""
-    chance = random.Random(events)  # noqa: S311
+    chance = random.Random(events)
     frames, at = [], time_ms
     for first in range(1, events + 1, batch):
         entries = [
@@ -91,11 +91,11 @@ class Socket:
 
 def hello(port: int, token: str) -> dict[str, str]:
     """A welcome from the appliance."""
-    request = urllib.request.Request(  # noqa: S310
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/hello",
         data=json.dumps({"session_start": time.time_ns() // 1_000_000, "page": f"{ORIGIN}/"}).encode(),
         headers={"x-datalab-token": token, "Origin": ORIGIN, "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as response:
         welcome: dict[str, str] = json.load(response)
     return welcome
