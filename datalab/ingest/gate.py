@@ -11,7 +11,7 @@ from datalab.model.wire import Event, MouseHover
 NOISE_MS = 100
 
 
-class Stream(Struct, kw_only=True, eq=False):
+class Stream(Struct, kw_only=True, eq=False, weakref=True):
     """The events of one page load on their way in."""
 
     app: str

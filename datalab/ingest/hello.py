@@ -1,6 +1,7 @@
 """Hello: a page introduces itself with its app token and gets a stream, a ticket for the socket, and what to watch."""
 
 import secrets
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -63,30 +64,32 @@ class Sessions:
 
 
 class Streams:
-    """The streams that are or were lately in use: one object each, so that all ways in share what was seen.
+    """The streams in use: one object each, so that all ways in share what was seen.
 
-    Bounded by forgetting the longest unused; what was seen of those is asked of the figures again.
+    Those of open sockets are known as long as they last; of the others the latest MAX. What was seen of one that was
+    forgotten is asked of the figures again.
     """
 
-    MAX = 50_000
+    MAX = 20_000
 
     def __init__(self) -> None:
-        self._streams: dict[tuple[str, int, int], Stream] = {}
+        self._known: WeakValueDictionary[tuple[str, int, int], Stream] = WeakValueDictionary()
+        self._latest: dict[tuple[str, int, int], Stream] = {}
 
     def get(self, claims: SessionClaims) -> Stream | None:
-        """The stream, now the most recently used."""
-        key = (claims.app, claims.partition, claims.stream)
-        stream = self._streams.pop(key, None)
-        if stream is not None:
-            self._streams[key] = stream
-        return stream
+        """The stream, if it is known."""
+        stream = self._known.get((claims.app, claims.partition, claims.stream))
+        return self.keep(stream) if stream is not None else None
 
     def keep(self, stream: Stream) -> Stream:
-        """Remember a stream; the one already known under its name wins."""
-        kept = self._streams.setdefault((stream.app, stream.partition, stream.number), stream)
-        if len(self._streams) > self.MAX:
-            del self._streams[next(iter(self._streams))]
-        return kept
+        """Remember a stream as the latest one used; the object already known under its name wins."""
+        key = (stream.app, stream.partition, stream.number)
+        stream = self._known.setdefault(key, stream)
+        self._latest.pop(key, None)
+        self._latest[key] = stream
+        if len(self._latest) > self.MAX:
+            del self._latest[next(iter(self._latest))]
+        return stream
 
 
 def stream_of(claims: SessionClaims, seen: Seen) -> Stream:

@@ -1,4 +1,4 @@
-"""Which sequence numbers of a stream were seen: each event counts once, however often and in whatever order it comes."""
+"""Which sequence numbers of a stream were seen, so that each event counts once, however often it comes."""
 
 MAX_GAPS = 64
 """Gaps remembered per stream; what is missing in the oldest beyond them is taken for seen."""

@@ -33,7 +33,7 @@ def event_frames(events: int, batch: int, time_ms: int) -> bytes:
         entries = [
             f'["URLCHANGE",{n},{(at := at + chance.randrange(3))},"{chance.choice(ROUTES)}"]'
             if chance.random() < 0.7
-            else f'["MOUSECLICK",{n},{(at := at + chance.randrange(3))},"main>button#buy",["#buy"],{chance.randrange(200)},8]'
+            else f'["MOUSECLICK",{n},{(at := at + chance.randrange(3))},"main>button#buy",["#buy"],12,{n % 50}]'
             for n in range(first, first + batch)
         ]
         frames.append(frame(f'{{"type":"events","events":[{",".join(entries)}]}}'.encode()))
