@@ -135,8 +135,8 @@ class Reception:
             seen=Seen(),
         )
 
-    def welcome(self, app: App, generation: int, stream: Stream, intake: Intake) -> Welcome:
-        """The answer, with a ticket for the stream's socket."""
+    def welcome(self, app: App, generation: int, stream: Stream, intake: Intake, stored: int) -> Welcome:
+        """The answer, with a ticket for the stream's socket; `stored` is the highest sequence number on disk."""
         now = self._clock()
         configuration = app.configuration
         clicks = {stage.click for funnel in configuration.funnel for stage in funnel.stage if stage.click}
@@ -145,7 +145,7 @@ class Reception:
             ticket=self._tickets.issue(Visit(app.id, generation, stream, intake), now),
             visitor=stream.visitor,
             session=self._sessions.write(stream),
-            sequence=stream.seen.high,
+            sequence=stored,
             server_time=now,
             hash_routing=configuration.hash_routing,
             watch=Watch(clicks=sorted(clicks | elements), hovers=sorted(elements)),

@@ -7,6 +7,7 @@ from datalab.clock import Clock
 from datalab.errors import Missing, SessionRefused, TokenRefused, Unavailable
 from datalab.ingest.gate import Stream
 from datalab.ingest.hello import Reception, SessionClaims, Sessions, Streams, Visit, stream_of
+from datalab.ingest.intake import Intake
 from datalab.ingest.tickets import Tickets
 from datalab.keys import Key
 from datalab.model.apps import App
@@ -71,14 +72,23 @@ class Ingest:
         check_origin(app, origin)
         intake = await self._partitions.intake(app)
         if hello.session is None:
-            stream = self._streams.keep(await self._reception.open(app, hello, user_agent, intake))
+            stream, stored = self._streams.keep(await self._reception.open(app, hello, user_agent, intake)), 0
         else:
             session = self._sessions.read(hello.session)
             if session.app != app.id or session.partition != app.partition:
                 raise SessionRefused("the session belongs to another app or an earlier partition; say hello again")
             stream = await self._stream(session, app)
             stream.offset = self._clock() - hello.session_start
-        return self._reception.welcome(app, claims.generation, stream, intake)
+            stored = await self._stored(stream, intake)
+        return self._reception.welcome(app, claims.generation, stream, intake, stored)
+
+    async def _stored(self, stream: Stream, intake: Intake) -> int:
+        """The stream's highest sequence number, once it is on disk. Raises Unavailable."""
+        highest = stream.seen.high
+        receiver = Posted()
+        intake.take(stream, [], receiver)
+        await receiver.wait()
+        return highest
 
     def open(self, ticket: str, origin: str | None) -> Visit:
         """What a ticket opens. Raises TicketRefused, TokenRefused, WrongOrigin."""

@@ -7,7 +7,9 @@ A file is MAGIC and batches. A batch is a header and a payload:
     payload  zlib of the msgpack form of Payload
 
 Little endian; the CRC-32 covers the header with a CRC of zero and the compressed payload. Columns are stored in the
-narrowest unsigned type that holds them, as distances either from their minimum or from their predecessor.
+narrowest unsigned type that holds them, as distances either from their minimum or from their predecessor. Other formats
+keep the header and what its checksum covers, or begin the file with another MAGIC: a reader can so tell what is newer
+than itself from what is damaged.
 """
 
 import struct
@@ -25,6 +27,7 @@ MARK = b"\xd7BAT"
 FORMAT = 1
 HEADER = struct.Struct("<4sHHIIQIII")
 MAX_PAYLOAD_BYTES = 256 * 1024 * 1024
+VISITOR_BYTES = 16
 COMPRESSION = 1
 """zlib level: higher ones cost more time than the bytes they save are worth on a Pi."""
 
@@ -63,6 +66,7 @@ class Payload(msgspec.Struct, frozen=True, array_like=True):
 class Header(msgspec.Struct, frozen=True):
     """What is known of a batch without its payload."""
 
+    format: int
     start: Position
     openings: int
     events: int
@@ -77,6 +81,10 @@ class Header(msgspec.Struct, frozen=True):
 
 class Damaged(Exception):
     """These bytes are no whole batch."""
+
+
+class Unknown(Damaged):
+    """A whole batch in a format that only another version reads."""
 
 
 encode_payload = msgspec.msgpack.Encoder().encode
@@ -115,7 +123,12 @@ def unpack(column: Column, length: int) -> NDArray[np.int64]:
 
 
 def encode_batch(batch: Batch) -> bytes:
-    """Header and payload."""
+    """Header and payload. Raises ValueError for what could not be read again."""
+    events = batch.events
+    if any(len(opening.visitor) != VISITOR_BYTES for opening in batch.openings):
+        raise ValueError(f"a visitor has not {VISITOR_BYTES} bytes")
+    if any(len(getattr(events, name)) != len(events) for name, _ in COLUMNS):
+        raise ValueError("the columns of the events differ in length")
     known: dict[Context, int] = {}
     contexts = [known.setdefault(opening.context, len(known)) for opening in batch.openings]
     payload = Payload(
@@ -124,8 +137,8 @@ def encode_batch(batch: Batch) -> bytes:
         started=pack(np.array([opening.started for opening in batch.openings], dtype=np.int64)),
         context=pack(np.array(contexts, dtype=np.int64)),
         imported=bytes(opening.imported for opening in batch.openings),
-        columns=[pack(getattr(batch.events, name)) for name, _ in COLUMNS],
-        texts=batch.events.texts,
+        columns=[pack(getattr(events, name)) for name, _ in COLUMNS],
+        texts=events.texts,
     )
     body = zlib.compress(encode_payload(payload), COMPRESSION)
     if len(body) > MAX_PAYLOAD_BYTES:
@@ -149,20 +162,20 @@ def read_header(data: bytes) -> Header:
     mark, version, _, payload_bytes, streams, events, openings, count, crc = HEADER.unpack(data[: HEADER.size])
     if mark != MARK:
         raise Damaged("no batch begins here")
-    if version != FORMAT:
-        raise Damaged(f"batch format {version} is not known to this version")
     if payload_bytes > MAX_PAYLOAD_BYTES:
         raise Damaged(f"a payload of {payload_bytes} bytes is impossible")
-    return Header(Position(streams, events), openings, count, payload_bytes, crc)
+    return Header(version, Position(streams, events), openings, count, payload_bytes, crc)
 
 
 def check_batch(header: Header, head: bytes, body: bytes) -> None:
-    """Raises Damaged where the checksum is wrong or bytes are missing."""
+    """Raises Damaged where the checksum is wrong or bytes are missing, Unknown for a whole batch of another format."""
     if len(body) < header.payload_bytes:
         raise Damaged("a batch's end is cut off")
     bare = head[: HEADER.size - 4] + b"\0\0\0\0"
     if zlib.crc32(body, zlib.crc32(bare)) != header.crc:
         raise Damaged("the checksum is wrong")
+    if header.format != FORMAT:
+        raise Unknown(f"batch format {header.format} is not known to this version, install a newer datalab")
 
 
 def decode_batch(header: Header, body: bytes) -> Batch:
@@ -172,17 +185,20 @@ def decode_batch(header: Header, body: bytes) -> Batch:
     except (zlib.error, msgspec.DecodeError) as error:
         raise Damaged(str(error)) from None
     count = header.openings
-    if len(payload.visitors) != 16 * count or len(payload.imported) != count or len(payload.columns) != len(COLUMNS):
+    if len(payload.visitors) != VISITOR_BYTES * count or len(payload.imported) != count or len(payload.columns) != len(COLUMNS):
         raise Damaged("the openings are incomplete")
+    contexts = unpack(payload.context, count)
+    if count and not 0 <= contexts.min() <= contexts.max() < len(payload.contexts):
+        raise Damaged("an opening has no context")
     openings = [
         Opening(
-            visitor=payload.visitors[16 * k : 16 * k + 16],
+            visitor=payload.visitors[VISITOR_BYTES * k : VISITOR_BYTES * (k + 1)],
             started=int(started),
             context=payload.contexts[context],
             imported=imported == 1,
         )
         for k, (started, context, imported) in enumerate(
-            zip(unpack(payload.started, count), unpack(payload.context, count), payload.imported, strict=True)
+            zip(unpack(payload.started, count), contexts, payload.imported, strict=True)
         )
     ]
     columns = {

@@ -4,26 +4,18 @@ SQLite's WAL was measured against this task: a flipped bit in it silently drops 
 B-tree page can make the whole file unreadable. Here each batch stands for itself and is found again by its mark.
 """
 
-import errno
 import logging
-import mmap
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
-from datalab.errors import Locked, Unavailable
+from datalab.errors import Locked, Missing, Unavailable
 from datalab.model.events import Batch, Events, Opening, Position
-from datalab.stores.embedded.batch_format import (
-    HEADER,
-    MAGIC,
-    MARK,
-    Damaged,
-    Header,
-    check_batch,
-    decode_batch,
-    encode_batch,
-    read_header,
-)
+from datalab.stores.embedded.batch_format import MAGIC, Damaged, Unknown, decode_batch, encode_batch
+from datalab.stores.embedded.batch_walk import Found, Source, Unreadable, look, walk
+from datalab.stores.embedded.refusals import RETRY_AFTER, refusals
 from datalab.stores.journal import Damage, PartitionKey
 
 log = logging.getLogger(__name__)
@@ -35,54 +27,32 @@ LANDMARK_BYTES = 1024 * 1024
 SEALED_MODE = 0o400
 OPEN_MODE = 0o600
 
-REASONS = {
-    errno.ENOSPC: "the disk is full; free some space",
-    errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "the disk is read-only; remount it writable",
-    errno.EACCES: "the data directory may not be written; check its owner",
-    errno.EPERM: "the data directory may not be written; check its owner",
-    errno.EIO: "the disk reports an error; check it",
-}
-RETRY_SECONDS = 5.0
-
-
-def unavailable(error: OSError) -> Unavailable:
-    """What a refused write means to people."""
-    reason = REASONS.get(error.errno or 0, os.strerror(error.errno) if error.errno else str(error))
-    return Unavailable(f"events cannot be stored: {reason}", retry_after=RETRY_SECONDS)
-
 
 def sync_folder(folder: Path) -> None:
     """Make names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
+    sync_path(folder)
+
+
+def sync_path(path: Path) -> None:
+    """Make a file's content and mode, or the names in a folder, durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-class Found:
-    """A batch or a damaged stretch met while walking a file."""
-
-    __slots__ = ("body", "damage", "header", "offset", "size")
-
-    def __init__(self, offset: int, size: int, header: Header | None, body: bytes, damage: str) -> None:
-        self.offset = offset
-        self.size = size
-        self.header = header
-        self.body = body
-        self.damage = damage
-
-
 class PartitionFile:
-    """A partition on disk; `open_for_append` before the first append."""
+    """A partition on disk; `open_for_append` before the first append. Safe to use from several threads."""
 
     def __init__(self, key: PartitionKey, path: Path) -> None:
         self.key = key
         self.path = path
         self.position = Position()
+        self._lock = RLock()
         self._handle: int | None = None
-        self._length = 0
+        self._length: int | None = None
+        """Bytes that are acknowledged, once known: what may stand behind them is a write that failed."""
         self._landmarks: list[tuple[Position, int]] = []
 
     @property
@@ -90,178 +60,178 @@ class PartitionFile:
         """Whether events are refused for good; kept in the file's mode, so that a seal is one durable step."""
         return self.path.stat().st_mode & 0o200 == 0
 
+    @property
+    def name(self) -> str:
+        """What errors call it."""
+        return f"journal {self.key}"
+
     def open_for_append(self) -> Position:
         """Create or open the file, cut off a torn tail, and find its end."""
+        with self._lock:
+            if self._handle is None:
+                with refusals(self.name):
+                    self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._open(os.O_CREAT)
+            return self.position
+
+    def _open(self, flags: int) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            new = not self.path.exists()
-            if not new and self.sealed:
-                raise Locked(f"partition {self.key} is sealed")
-            self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OPEN_MODE)
-            if new or os.fstat(self._handle).st_size < len(MAGIC):
-                self._begin()
-            self._find_end()
-        except OSError as error:
-            self.close()
-            raise unavailable(error) from error
-        return self.position
+            with refusals(self.name):
+                if self.path.exists() and self.sealed:
+                    raise Locked(f"partition {self.key} is sealed")
+                self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | flags, OPEN_MODE)
+                if self._length is not None:
+                    os.ftruncate(self._handle, self._length)
+                elif os.fstat(self._handle).st_size <= len(MAGIC):
+                    self._begin(self._handle)
+                self._find_end(self._handle)
+                # Also what was there before: whoever wrote it may have been killed before it synced.
+                os.fsync(self._handle)
+                for folder in list(self.path.parents)[:3]:
+                    sync_path(folder)
+        except BaseException:
+            self._let_go()
+            raise
 
-    def _begin(self) -> None:
-        assert self._handle is not None  # noqa: S101
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, MAGIC, 0)
-        os.fsync(self._handle)
-        sync_folder(self.path.parent)
-        sync_folder(self.path.parent.parent)
+    def _begin(self, handle: int) -> None:
+        os.ftruncate(handle, 0)
+        write(handle, MAGIC, 0)
 
-    def _find_end(self) -> None:
-        assert self._handle is not None  # noqa: S101
-        size = os.fstat(self._handle).st_size
-        self.position, self._length = Position(), len(MAGIC)
-        for found in self._walk(len(MAGIC), checked_from=max(0, size - CHECKED_TAIL_BYTES)):
+    def _find_end(self, handle: int) -> None:
+        size = os.fstat(handle).st_size
+        position, length = Position(), len(MAGIC)
+        source = Source(handle, size)
+        tail: Damaged | None = None
+        self._landmarks = []
+        for found in walk(source, length, checked_from=max(0, size - CHECKED_TAIL_BYTES)):
+            tail = found.fault
+            if isinstance(tail, Unknown):
+                raise Unavailable(f"{self.name}: {tail}", retry_after=RETRY_AFTER)
             if found.header is not None:
-                self.position, self._length = found.header.end, found.offset + found.size
-                self._remember(found.header.start, found.offset)
-        if size > self._length:
+                position, length = found.header.end, found.offset + found.size
+                if self._landmark_due(found.offset) and look(source, found.offset, checked_from=0).whole:
+                    self._landmarks.append((found.header.start, found.offset))
+        if isinstance(tail, Unreadable):
+            raise Unavailable(f"{self.name}: its end cannot be read ({tail}): check the disk", retry_after=RETRY_AFTER)
+        if length == len(MAGIC) and os.pread(handle, len(MAGIC), 0) != MAGIC:
+            raise Unavailable(
+                f"{self.name}: {self.path} is no journal: move it away or restore a backup", retry_after=RETRY_AFTER
+            )
+        if size > length:
             log.warning(
-                "journal %s: cut off %d bytes of a torn or damaged tail at offset %d",
-                self.key, size - self._length, self._length,
+                "%s: cut off %d bytes of a torn or damaged tail at offset %d (%s)",
+                self.name, size - length, length, tail,
             )  # fmt: skip
-            os.ftruncate(self._handle, self._length)
-            os.fsync(self._handle)
+            os.ftruncate(handle, length)
+        self.position, self._length = position, length
 
     def append(self, openings: list[Opening], events: Events) -> Batch:
         """Write and sync one batch; on failure the file is cut back to what it was."""
-        if self._handle is None:
-            self.open_for_append()
-        assert self._handle is not None  # noqa: S101
-        batch = Batch(start=self.position, openings=openings, events=events)
-        data = encode_batch(batch)
-        try:
-            self._write(data)
-        except OSError as error:
-            self._take_back()
-            raise unavailable(error) from error
-        self._remember(batch.start, self._length)
-        self._length += len(data)
-        self.position = batch.end
-        return batch
+        with self._lock:
+            if self._handle is None:
+                if not self.path.exists():
+                    raise Missing(f"there is no partition {self.key}")
+                self._open(0)
+            assert self._handle is not None and self._length is not None  # noqa: S101, PT018
+            batch = Batch(start=self.position, openings=openings, events=events)
+            data = encode_batch(batch)
+            try:
+                with refusals(self.name):
+                    write(self._handle, data, self._length)
+                    os.fdatasync(self._handle)
+            except BaseException:
+                self._take_back(self._handle, self._length)
+                raise
+            if self._landmark_due(self._length):
+                self._landmarks.append((batch.start, self._length))
+            self._length += len(data)
+            self.position = batch.end
+            return batch
 
-    def _write(self, data: bytes) -> None:
-        assert self._handle is not None  # noqa: S101
-        at, rest = self._length, memoryview(data)
-        while rest:
-            written = os.pwrite(self._handle, rest, at)
-            at, rest = at + written, rest[written:]
-        os.fdatasync(self._handle)
-
-    def _take_back(self) -> None:
+    def _take_back(self, handle: int, length: int) -> None:
         """After a failed write nothing may stand behind the last batch; the handle is made anew, since a failed sync
         may have marked pages clean that never reached the disk."""
-        if self._handle is not None:
-            try:
-                os.ftruncate(self._handle, self._length)
-            except OSError:
-                log.warning("journal %s: a failed write could not be cut off yet", self.key)
-        self.close()
+        try:
+            os.ftruncate(handle, length)
+        except OSError:
+            log.warning("%s: a failed write could not be cut off yet", self.name)
+        self._let_go()
 
-    def _remember(self, start: Position, offset: int) -> None:
-        if not self._landmarks or offset - self._landmarks[-1][1] >= LANDMARK_BYTES:
-            self._landmarks.append((start, offset))
+    def _landmark_due(self, offset: int) -> bool:
+        return not self._landmarks or offset - self._landmarks[-1][1] >= LANDMARK_BYTES
 
     def replay(self, since: Position) -> Iterator[Batch]:
         """Batches after `since`; the first is cut where `since` lies within it."""
         offset = max((at for start, at in self._landmarks if start <= since), default=len(MAGIC))
-        for found in self._walk(offset, checked_from=0, until=self._length if self._handle is not None else None):
-            if found.header is None:
-                log.error("%s", self._damage(found))
-                continue
-            header = found.header
-            if header.end.streams <= since.streams and header.end.events <= since.events:
-                continue
-            try:
-                batch = decode_batch(header, found.body)
-            except Damaged as damaged:
-                log.error("journal %s: a batch at offset %d is skipped: %s", self.key, found.offset, damaged)
-                continue
-            yield batch.after(since)
+        with self._source(self._length) as source:
+            for found in walk(source, offset, checked_from=0):
+                if isinstance(found.fault, Unknown):
+                    raise Unavailable(f"{self.name}: {found.fault}", retry_after=RETRY_AFTER)
+                if found.header is None:
+                    log.error("%s", self._damage(found, found.fault))
+                    continue
+                end = found.header.end
+                if end.streams <= since.streams and end.events <= since.events:
+                    continue
+                try:
+                    batch = decode_batch(found.header, found.body)
+                except Damaged as fault:
+                    log.error("%s", self._damage(found, fault))
+                    continue
+                yield batch.after(since)
 
     def verify(self) -> list[Damage]:
-        """Every damaged stretch, a torn tail included."""
+        """Every damaged stretch, a torn tail included, and a file that cannot be read at all."""
         damages = []
-        if self.path.read_bytes()[: len(MAGIC)] != MAGIC:
-            damages.append(Damage(self.key, 0, len(MAGIC), "the file does not begin as a journal does"))
-        for found in self._walk(len(MAGIC), checked_from=0):
-            if found.header is None:
-                damages.append(self._damage(found))
-                continue
-            try:
-                decode_batch(found.header, found.body)
-            except Damaged as damaged:
-                damages.append(Damage(self.key, found.offset, found.size, str(damaged)))
+        try:
+            with self._source(None) as source:
+                if not source.matches(MAGIC):
+                    damages.append(Damage(self.key, 0, len(MAGIC), "the file does not begin as a journal does"))
+                for found in walk(source, len(MAGIC), checked_from=0):
+                    try:
+                        if found.header is None:
+                            raise found.fault or Damaged("no batch")
+                        decode_batch(found.header, found.body)
+                    except Damaged as fault:
+                        damages.append(self._damage(found, fault))
+        except Unavailable as refusal:
+            damages.append(Damage(self.key, 0, 0, refusal.detail))
         return damages
 
     def seal(self) -> None:
         """Refuse events from now on."""
-        self.close()
-        try:
+        with self._lock, refusals(self.name):
+            self._let_go()
             self.path.chmod(SEALED_MODE)
-            handle = os.open(self.path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            raise unavailable(error) from error
+            sync_path(self.path)
 
     def close(self) -> None:
         """Let go of the file; the next append opens it again."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
-            self._landmarks = []
 
-    def _damage(self, found: Found) -> Damage:
-        return Damage(self.key, found.offset, found.size, found.damage)
+    def _damage(self, found: Found, fault: Damaged | None) -> Damage:
+        return Damage(self.key, found.offset, found.size, str(fault))
 
-    def _walk(self, offset: int, *, checked_from: int, until: int | None = None) -> Iterator[Found]:
-        """Batches and damaged stretches from an offset on; checksums are checked at and behind `checked_from`."""
-        with self.path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size if until is None else until
-            if size <= offset:
-                return
-            with mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) as data:
-                while offset < size:
-                    found = look(data, offset, size, check=offset + HEADER.size >= checked_from)
-                    if found.header is None:
-                        found = skip(data, found, size)
-                    yield found
-                    offset += found.size
+    @contextmanager
+    def _source(self, length: int | None) -> Iterator[Source]:
+        """The file to read, as far as `length` where that is given."""
+        with refusals(self.name):
+            handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield Source(handle, os.fstat(handle).st_size if length is None else length)
+        finally:
+            os.close(handle)
 
 
-def look(data: mmap.mmap, offset: int, size: int, *, check: bool) -> Found:
-    """The batch at an offset, or why there is none."""
-    head = data[offset : min(offset + HEADER.size, size)]
-    try:
-        header = read_header(head)
-        end = offset + HEADER.size + header.payload_bytes
-        if end > size:
-            raise Damaged("a batch's end is cut off")
-        body = data[offset + HEADER.size : end] if check else b""
-        if check:
-            check_batch(header, head, body)
-        elif end < size and data[end : end + len(MARK)] != MARK:
-            check_batch(header, head, data[offset + HEADER.size : end])
-    except Damaged as damaged:
-        return Found(offset, 0, None, b"", str(damaged))
-    return Found(offset, end - offset, header, body, "")
-
-
-def skip(data: mmap.mmap, found: Found, size: int) -> Found:
-    """Widen a damaged stretch up to the next whole batch or the end."""
-    at = found.offset
-    while (at := data.find(MARK, at + 1, size)) != -1:
-        if look(data, at, size, check=True).header is not None:
-            break
-    found.size = (at if at != -1 else size) - found.offset
-    return found
+def write(handle: int, data: bytes, at: int) -> None:
+    """All of it."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(handle, rest, at)
+        at, rest = at + written, rest[written:]

@@ -41,7 +41,7 @@ BY_SYSTEM = {
 
 @contextmanager
 def refusals(what: object) -> Iterator[None]:
-    """Raise Unavailable, naming `what`, for what is the disk's fault; errors of our own pass through as they are."""
+    """Raise Unavailable, naming `what`, for what is the disk's or the system's fault; errors of our own pass through as they are."""
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -50,7 +50,5 @@ def refusals(what: object) -> Iterator[None]:
             raise
         raise Unavailable(f"{what}: {detail} ({error.sqlite_errorname})", retry_after=RETRY_AFTER) from error
     except OSError as error:
-        detail = BY_SYSTEM.get(error.errno or 0)
-        if detail is None:
-            raise
+        detail = BY_SYSTEM.get(error.errno or 0) or f"{error.strerror or error}, nothing was stored: try again"
         raise Unavailable(f"{what}: {detail}", retry_after=RETRY_AFTER) from error
