@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from datalab.clock import Clock, system_clock
-from datalab.errors import Refusal
+from datalab.errors import InUse, Occupied, Refusal
 from datalab.ingest.presence import Presence
 from datalab.keys import Keys
 from datalab.server.application import web_application
@@ -33,20 +33,6 @@ from datalab.workers.runner import Runner
 CONTROL_SOCKET = "control.sock"
 SHUTDOWN_SECONDS = 5.0
 LOCK = "lock"
-
-
-class InUse(Refusal):
-    """Another process works on the data directory."""
-
-    status = 409
-    code = "in-use"
-
-
-class Occupied(Refusal):
-    """The address to answer on is taken."""
-
-    status = 409
-    code = "occupied"
 
 
 @asynccontextmanager

@@ -101,3 +101,44 @@ class Malformed(Invalid):
 
     status = 400
     code = "malformed"
+
+
+class TooLarge(Refusal):
+    """A body over the bound."""
+
+    status = 413
+    code = "too-large"
+
+
+class NotAllowed(Refusal):
+    """A method that the path does not know."""
+
+    status = 405
+    code = "method-not-allowed"
+
+
+class Failure(Refusal):
+    """A fault of the appliance; its log tells more."""
+
+    status = 500
+    code = "failure"
+
+
+class BadSettings(Refusal):
+    """A setting is unknown or out of its bounds; `detail` names file and line, or the environment variable."""
+
+    code = "bad-settings"
+
+
+class InUse(Refusal):
+    """Another process works on the data directory."""
+
+    status = 409
+    code = "in-use"
+
+
+class Occupied(Refusal):
+    """The address to answer on is taken."""
+
+    status = 409
+    code = "occupied"

@@ -10,13 +10,7 @@ from typing import Annotated, Any, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from datalab.errors import Refusal
-
-
-class BadSettings(Refusal):
-    """A setting is unknown or out of its bounds; `detail` names file and line, or the environment variable."""
-
-    code = "bad-settings"
+from datalab.errors import BadSettings
 
 
 class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -10,8 +10,8 @@ import aiohttp
 import click
 import msgspec
 
-from datalab.appliance import CONTROL_SOCKET, InUse, opened
-from datalab.errors import Refusal
+from datalab.appliance import CONTROL_SOCKET, opened
+from datalab.errors import InUse, Refusal
 from datalab.operations import OPERATIONS, perform
 from datalab.server.middleware import Problem
 from datalab.settings import Settings, read_settings

@@ -5,9 +5,10 @@ import sys
 
 import click
 
-from datalab.appliance import InUse, take_lock
+from datalab.appliance import take_lock
 from datalab.cli.connection import Place, place_options, with_refusals
 from datalab.cli.output import json_option, print_json
+from datalab.errors import InUse
 from datalab.stores.embedded.documents import EmbeddedDocuments
 from datalab.stores.embedded.journal import EmbeddedJournal
 

@@ -91,8 +91,9 @@ class Intake:
         return not self._room.is_set()
 
     async def room(self) -> None:
-        """Wait while too much waits for the disk."""
-        await self._room.wait()
+        """Wait while too much waits for the disk; everybody who waited looks again, so that not all rush in at once."""
+        while not self._room.is_set():
+            await self._room.wait()
 
     async def store(self, openings: list[Opening], events: Events) -> Batch:
         """Append history at once; its streams are counted from the first of these openings. Raises Unavailable."""

@@ -127,6 +127,8 @@ class Connection:
                     return True
                 if visit.refusal is not None:
                     raise visit.refusal
+                if intake.full:
+                    await intake.room()
                 intake.take(stream, message.events, self)
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 services.partitions.gate.refuse("malformed")
@@ -137,8 +139,6 @@ class Connection:
             except Refusal as refusal:
                 await self.stop(refusal)
                 return False
-            if intake.full:
-                await intake.room()
         return False
 
     async def stored(self, sequence: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from datalab.errors import Forbidden, Missing, Refusal
+from datalab.errors import Failure, Forbidden, Missing, NotAllowed, Refusal, TooLarge
 from datalab.server.context import COOKIE, PERSON, SERVICES
 from datalab.server.pages import error_page
 
@@ -57,27 +57,6 @@ def problem(refusal: Refusal) -> web.Response:
         content_type="application/problem+json",
         headers=headers,
     )
-
-
-class TooLarge(Refusal):
-    """A body over the bound."""
-
-    status = 413
-    code = "too-large"
-
-
-class NotAllowed(Refusal):
-    """A method that the path does not know."""
-
-    status = 405
-    code = "method-not-allowed"
-
-
-class Failure(Refusal):
-    """A fault of the appliance; the log tells more."""
-
-    status = 500
-    code = "failure"
 
 
 @web.middleware

@@ -185,7 +185,11 @@ def decode_batch(header: Header, body: bytes) -> Batch:
     except (zlib.error, msgspec.DecodeError) as error:
         raise Damaged(str(error)) from None
     count = header.openings
-    if len(payload.visitors) != VISITOR_BYTES * count or len(payload.imported) != count or len(payload.columns) != len(COLUMNS):
+    if (
+        len(payload.visitors) != VISITOR_BYTES * count
+        or len(payload.imported) != count
+        or len(payload.columns) != len(COLUMNS)
+    ):
         raise Damaged("the openings are incomplete")
     contexts = unpack(payload.context, count)
     if count and not 0 <= contexts.min() <= contexts.max() < len(payload.contexts):

@@ -87,10 +87,10 @@ class Source:
             read += len(part)
         return b"".join(parts)
 
-    def begins(self, offset: int) -> bool:
-        """Whether a batch may begin here."""
+    def begins(self, offset: int, mark: bytes = MARK) -> bool:
+        """Whether a batch, or what has this mark, may begin here."""
         try:
-            return self.read(offset, len(MARK)) == MARK
+            return self.read(offset, len(mark)) == mark
         except Unreadable:
             return False
 

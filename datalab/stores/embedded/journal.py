@@ -1,4 +1,4 @@
-"""The journal on disk: `journal/<app>/<number>` and, once archived, `archive/<app>/<number>`."""
+"""The journal on disk: `journal/<app>/<number>.journal` and, once archived, `archive/<app>/<number>.journal`."""
 
 import asyncio
 import re
@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from datalab.errors import Missing
+from datalab.errors import Missing, Unavailable
 from datalab.model.events import Batch, Events, Opening, Position
-from datalab.stores.embedded.partition_file import PartitionFile, sync_folder, unavailable
+from datalab.stores.embedded.partition_file import PartitionFile, sync
+from datalab.stores.embedded.refusals import refusals
 from datalab.stores.journal import Damage, PartitionKey
 
 R = TypeVar("R")
@@ -25,22 +26,22 @@ class EmbeddedJournal:
         self._live = data / "journal"
         self._archive = data / "archive"
         self._files: dict[PartitionKey, PartitionFile] = {}
+        self._closed = False
         self._threads = ThreadPoolExecutor(WRITERS, thread_name_prefix="journal")
 
     async def open(self, partition: PartitionKey) -> Position:
-        return await self._on_thread(self._writable(partition).open_for_append)
+        return await self._on_thread(lambda: self._writable(partition, new=True).open_for_append())
 
     async def append(self, partition: PartitionKey, openings: list[Opening], events: Events) -> Batch:
-        file = self._writable(partition)
-        return await self._on_thread(lambda: file.append(openings, events))
+        return await self._on_thread(lambda: self._writable(partition, new=False).append(openings, events))
 
     async def replay(self, partition: PartitionKey, since: Position) -> AsyncIterator[Batch]:
-        batches = self._file(partition).replay(since)
+        batches = await self._on_thread(lambda: self._file(partition).replay(since))
         while (batch := await self._on_thread(lambda: next_of(batches))) is not None:
             yield batch
 
     async def seal(self, partition: PartitionKey) -> None:
-        await self._on_thread(self._file(partition).seal)
+        await self._on_thread(lambda: self._file(partition).seal())
 
     async def archive(self, partition: PartitionKey) -> None:
         await self._on_thread(lambda: self._put_aside(partition))
@@ -52,56 +53,60 @@ class EmbeddedJournal:
         return await self._on_thread(self._list)
 
     async def size(self, partition: PartitionKey) -> int:
-        path = self._file(partition).path
-        return await self._on_thread(lambda: path.stat().st_size)
+        return await self._on_thread(lambda: self._file(partition).size())
 
     async def verify(self, partition: PartitionKey) -> list[Damage]:
-        return await self._on_thread(self._file(partition).verify)
+        return await self._on_thread(lambda: self._file(partition).verify())
 
     async def close(self) -> None:
-        for file in self._files.values():
-            await self._on_thread(file.close)
-        self._threads.shutdown()
+        if not self._closed:
+            for file in list(self._files.values()):
+                await self._on_thread(file.close)
+            self._closed = True
+            self._threads.shutdown()
 
     async def _on_thread(self, work: Callable[[], R]) -> R:
+        if self._closed:
+            raise Unavailable("the journal is closed")
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def _writable(self, key: PartitionKey) -> PartitionFile:
-        if key not in self._files:
-            self._files[key] = PartitionFile(key, self._live / key.app / f"{key.number}.journal")
-        return self._files[key]
+    def _path(self, key: PartitionKey) -> Path | None:
+        """Where the partition is, None where there is none."""
+        paths = (root / key.app / f"{key.number}.journal" for root in (self._live, self._archive))
+        with refusals(f"journal {key}"):
+            return next((path for path in paths if path.exists()), None)
+
+    def _writable(self, key: PartitionKey, *, new: bool) -> PartitionFile:
+        path = self._path(key)
+        if path is None and not new:
+            raise Missing(f"there is no partition {key}")
+        path = path or self._live / key.app / f"{key.number}.journal"
+        return self._files.setdefault(key, PartitionFile(key, path))
 
     def _file(self, key: PartitionKey) -> PartitionFile:
-        if key in self._files:
-            return self._files[key]
-        for root in (self._live, self._archive):
-            path = root / key.app / f"{key.number}.journal"
-            if path.exists():
-                return PartitionFile(key, path)
-        raise Missing(f"there is no partition {key}")
+        path = self._path(key)
+        if path is None:
+            raise Missing(f"there is no partition {key}")
+        return self._files.get(key) or PartitionFile(key, path)
 
     def _put_aside(self, key: PartitionKey) -> None:
         file = self._file(key)
         file.seal()
-        target = self._archive / key.app / file.path.name
-        try:
+        with refusals(file.name):
+            target = self._archive / key.app / file.path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             file.path.rename(target)
-            for folder in (target.parent, target.parent.parent, file.path.parent):
-                sync_folder(folder)
-        except OSError as error:
-            raise unavailable(error) from error
+            for folder in (*list(target.parents)[:3], file.path.parent):
+                sync(folder)
         self._files.pop(key, None)
 
     def _delete(self, key: PartitionKey) -> None:
         file = self._file(key)
         file.close()
-        self._files.pop(key, None)
-        try:
+        with refusals(file.name):
             file.path.unlink()
-            sync_folder(file.path.parent)
-        except OSError as error:
-            raise unavailable(error) from error
+            sync(file.path.parent)
+        self._files.pop(key, None)
 
     def _list(self) -> list[PartitionKey]:
         return sorted(

@@ -28,12 +28,7 @@ SEALED_MODE = 0o400
 OPEN_MODE = 0o600
 
 
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable."""
-    sync_path(folder)
-
-
-def sync_path(path: Path) -> None:
+def sync(path: Path) -> None:
     """Make a file's content and mode, or the names in a folder, durable."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -88,7 +83,7 @@ class PartitionFile:
                 # Also what was there before: whoever wrote it may have been killed before it synced.
                 os.fsync(self._handle)
                 for folder in list(self.path.parents)[:3]:
-                    sync_path(folder)
+                    sync(folder)
         except BaseException:
             self._let_go()
             raise
@@ -132,7 +127,7 @@ class PartitionFile:
                 if not self.path.exists():
                     raise Missing(f"there is no partition {self.key}")
                 self._open(0)
-            assert self._handle is not None and self._length is not None  # noqa: S101, PT018
+            assert self._handle is not None and self._length is not None  # noqa: S101
             batch = Batch(start=self.position, openings=openings, events=events)
             data = encode_batch(batch)
             try:
@@ -185,7 +180,7 @@ class PartitionFile:
         damages = []
         try:
             with self._source(None) as source:
-                if not source.matches(MAGIC):
+                if not source.begins(0, MAGIC):
                     damages.append(Damage(self.key, 0, len(MAGIC), "the file does not begin as a journal does"))
                 for found in walk(source, len(MAGIC), checked_from=0):
                     try:
@@ -198,12 +193,17 @@ class PartitionFile:
             damages.append(Damage(self.key, 0, 0, refusal.detail))
         return damages
 
+    def size(self) -> int:
+        """Bytes on disk."""
+        with refusals(self.name):
+            return self.path.stat().st_size
+
     def seal(self) -> None:
         """Refuse events from now on."""
         with self._lock, refusals(self.name):
             self._let_go()
             self.path.chmod(SEALED_MODE)
-            sync_path(self.path)
+            sync(self.path)
 
     def close(self) -> None:
         """Let go of the file; the next append opens it again."""

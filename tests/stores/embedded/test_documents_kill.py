@@ -6,10 +6,6 @@ as a whole or not at all. The same test on mongita's own disk engine finds fault
 
 import asyncio
 import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -21,12 +17,12 @@ from datalab.stores.embedded.documents import DATABASE, EmbeddedCollections, Emb
 from datalab.stores.memory.documents import MemoryDocuments
 from tests.stores.embedded import documents_writer
 from tests.stores.embedded.documents_writer import write
+from tests.stores.embedded.killing import kill_a_writer
 
 SEED = 42_071
 ROUNDS = 50
 ROUNDS_OF_MONGITA = 20
 ENOUGH_FAULTS = 3
-ROOT = Path(__file__).parents[3]
 
 Contents = dict[tuple[str, str], Any]
 
@@ -42,23 +38,6 @@ def contents(collections: Collections) -> Contents:
 def difference(found: Contents, expected: Contents) -> str:
     keys = sorted(key for key in found.keys() | expected.keys() if found.get(key) != expected.get(key))
     return f"{len(keys)} documents differ from what was acknowledged, the first is {keys[0]}"
-
-
-def kill_a_writer(engine: str, path: Path, seed: str, seconds: float) -> int:
-    """Let a child write for this long after its store is open, kill it; how many writes it had acknowledged.
-
-    Its output is read only afterwards: a parent that woke with every line would kill just after an acknowledgement.
-    """
-    command = [sys.executable, "-m", documents_writer.__name__, engine, str(path), seed]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as child:
-        assert child.stdout is not None
-        assert child.stdout.readline() == b"-1\n"
-        time.sleep(seconds)
-        child.kill()
-        numbers = child.stdout.read().split()
-    assert child.returncode == -signal.SIGKILL, "the writer failed by itself"
-    assert numbers == [b"%d" % number for number in range(len(numbers))]
-    return len(numbers)
 
 
 async def fault(reference: MemoryDocuments, found: Contents, seed: str, acknowledged: int) -> str | None:
@@ -79,7 +58,9 @@ async def test_nothing_acknowledged_is_lost_or_torn(tmp_path: Path) -> None:
     acknowledged = documents_read = 0
     for number in range(ROUNDS):
         seed = f"{SEED}-{number}"
-        writes = await asyncio.to_thread(kill_a_writer, "datalab", path, seed, chance.uniform(0, 0.15))
+        writes = await asyncio.to_thread(
+            kill_a_writer, documents_writer, "datalab", path, seed, chance.uniform(0, 0.15)
+        )
         documents = await EmbeddedDocuments.open(path)
         found = await documents.run(contents)
         assert await documents.verify() == []
@@ -110,7 +91,9 @@ async def test_the_kill_test_finds_the_faults_of_mongitas_own_engine(tmp_path: P
     while faults.total() < ENOUGH_FAULTS and rounds < ROUNDS_OF_MONGITA:
         seed, path = f"{SEED}-{rounds}", tmp_path / str(rounds)
         rounds += 1
-        writes = await asyncio.to_thread(kill_a_writer, "mongita", path, seed, chance.uniform(0, 0.15))
+        writes = await asyncio.to_thread(
+            kill_a_writer, documents_writer, "mongita", path, seed, chance.uniform(0, 0.15)
+        )
         client = MongitaClientDisk(str(path))
         try:
             found = contents(EmbeddedCollections(client[DATABASE]))
