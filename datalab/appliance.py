@@ -33,6 +33,8 @@ from datalab.workers.runner import Runner
 CONTROL_SOCKET = "control.sock"
 SHUTDOWN_SECONDS = 5.0
 LOCK = "lock"
+MAX_SOCKET_PATH = 107
+"""Bytes that Linux allows for the path of a socket file."""
 
 
 @asynccontextmanager
@@ -41,7 +43,7 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
     os.umask(0o077)  # whatever is written from here on is for the data's owner only
     async with AsyncExitStack() as stack:
         stack.callback(os.close, take_lock(data))
-        keys = Keys(data / "keys")
+        keys = load_keys(data / "keys")
         documents = await EmbeddedDocuments.open(data / "documents.sqlite")
         stack.push_async_callback(documents.close)
         journal = EmbeddedJournal(data)
@@ -74,6 +76,14 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         )
 
 
+def load_keys(folder: Path) -> Keys:
+    """Raises Refusal."""
+    try:
+        return Keys(folder)
+    except (OSError, ValueError) as error:
+        raise Refusal(f"the appliance's keys cannot be used: {error}") from None
+
+
 def take_lock(data: Path) -> int:
     """The lock's file descriptor; it is let go when that is closed, also by a crash. Raises InUse, Refusal."""
     try:
@@ -97,6 +107,10 @@ async def serving(
     async with AsyncExitStack() as stack:
         control = await started(stack, control_application(services))
         path = data / CONTROL_SOCKET
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
+            raise Refusal(
+                f"the path {data} is too long for the socket file in it; choose a data directory with a shorter"
+            )
         path.unlink(missing_ok=True)
         await web.UnixSite(control, str(path)).start()
         path.chmod(0o600)

@@ -77,7 +77,7 @@ class CreateApp(Struct, frozen=True, tag=True):
 
 
 async def create_app(services: Services, asked: CreateApp) -> App:
-    organisation, _, name = asked.name.partition("/")
+    organisation, _, name = (part.strip() for part in asked.name.partition("/"))
     check_name(name)
     return await services.apps.add(
         App(

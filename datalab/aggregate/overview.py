@@ -46,9 +46,11 @@ def line(
         return "day", []
     from_ = range.from_ if range.from_ is not None else day_start(int(times.min()), zone)
     to = range.to if range.to is not None else max(int(times.max()) + 1, from_ + 1)
+    if to <= from_:
+        return "day", []
     cut = buckets(from_, to, zone)
-    counts = np.histogram(view_times, bins=np.array(cut.edges, dtype=np.int64))[0]
-    # numpy's last bin is closed, ours are not; view times end before `to`, so nothing lies on that edge.
+    edges = np.array(cut.edges, dtype=np.int64)
+    counts = np.bincount(np.searchsorted(edges, view_times, side="right") - 1, minlength=len(edges) - 1)
     visitors = [
         distinct(aggregate, members(sessions_between(aggregate, begin, end)))
         for begin, end in zip(cut.edges[:-1], cut.edges[1:], strict=True)

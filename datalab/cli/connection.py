@@ -120,7 +120,10 @@ async def post(session: aiohttp.ClientSession, asked: msgspec.Struct) -> Any:
     except aiohttp.ClientError as error:
         raise Refusal(f"another process works on the data directory, and no server answers there: {error}") from None
     if response.status != 200:
-        raise Refusal(msgspec.json.decode(body, type=Problem).detail)
+        try:
+            raise Refusal(msgspec.json.decode(body, type=Problem).detail)
+        except msgspec.DecodeError:
+            raise Refusal(f"the running server failed with status {response.status}; its log says more") from None
     return answer(name, body)
 
 

@@ -11,10 +11,12 @@ from datalab.cli.connection import Ask, Place, place_options, with_data
 from datalab.cli.output import json_option, print_json
 from datalab.cli.record_file import BadLine, Source, opened, read_records
 from datalab.clock import system_clock
-from datalab.model.records import Record
+from datalab.model.records import Record, encode_record
 from datalab.operations import BeginImport, EndImport, ImportRecords
 
 CHUNK = 20_000
+CHUNK_BYTES = 16 * 1024 * 1024
+"""About; well below what a running server takes at a time."""
 SHOWN_BAD_LINES = 20
 
 
@@ -86,25 +88,34 @@ def check_all(source: IO[bytes], kept: IO[bytes], form: str, outcome: Outcome) -
 async def send(ask: Ask, source: Source, form: str, outcome: Outcome, name: str) -> None:
     """Chunk by chunk, with a bar on a terminal where the file's length is known."""
     run = await ask(BeginImport(name))
+    try:
+        await feed(ask, run, source, form, outcome)
+    finally:
+        await ask(EndImport(run))
+
+
+async def feed(ask: Ask, run: str, source: Source, form: str, outcome: Outcome) -> None:
+    """The file's records, in its order."""
     with click.progressbar(length=source.size or 0, label="Importing", file=sys.stderr, hidden=not source.size) as bar:
         for records in chunks(read_records(source.plain, form, system_clock()), outcome):
             imported = await ask(ImportRecords(run, records))
             outcome.added += imported.added
             outcome.repeated += imported.repeated
             bar.update(source.done - bar.pos)
-    await ask(EndImport(run))
 
 
 def chunks(entries: Iterator[Record | BadLine], outcome: Outcome) -> Iterator[list[Record]]:
     """Good records, some thousands at a time."""
     chunk: list[Record] = []
+    size = 0
     for entry in entries:
         if isinstance(entry, BadLine):
             outcome.refuse(entry)
             continue
         chunk.append(entry)
-        if len(chunk) == CHUNK:
+        size += len(encode_record(entry))
+        if len(chunk) == CHUNK or size > CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, size = [], 0
     if chunk:
         yield chunk

@@ -1,9 +1,12 @@
 """Reading a file of history line by line."""
 
+import codecs
 import csv
 import gzip
 import os
+import re
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,7 @@ from datalab.model.records import Record, check, decode_record
 
 MAX_LINE_BYTES = 64 * 1024
 STDIN = "-"
+INTEGER = re.compile(r"-?[0-9]{1,18}")
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -52,17 +56,19 @@ def opened(path: str) -> Iterator[Source]:
     try:
         with Path(path).open("rb") as raw:
             yield Source(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if path.endswith(".gz") else raw, raw)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise Refusal(f"{path} cannot be read: {error}") from None
 
 
 def lines(file: IO[bytes]) -> Iterator[bytes]:
-    """Lines, each cut where it is longer than a record may be."""
+    """Lines without a byte order mark, each cut where it is longer than a record may be."""
+    first = True
     while line := file.readline(MAX_LINE_BYTES + 1):
         if len(line) > MAX_LINE_BYTES:
             while (rest := file.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
-        yield line
+        yield line.removeprefix(codecs.BOM_UTF8) if first else line
+        first = False
 
 
 def read_records(file: IO[bytes], form: str, now_ms: int) -> Iterator[Record | BadLine]:
@@ -88,7 +94,7 @@ def read_ndjson(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
 
 def read_csv(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
     """A head line that names the fields; `properties` holds JSON. Numbers are of lines, not of records."""
-    text = (line.decode("utf-8", errors="replace") for line in lines(file))
+    text = (line.decode("utf-8", errors="surrogateescape") for line in lines(file))
     reader = csv.DictReader(text)
     unknown = [name for name in reader.fieldnames or [] if name not in Record.__struct_fields__]
     if unknown or not reader.fieldnames:
@@ -117,11 +123,17 @@ def from_row(row: dict[str | Any, Any]) -> Record:
     """Raises msgspec.DecodeError, Invalid."""
     if None in row or None in row.values():
         raise Invalid("the line has more or fewer fields than the first one names")
+    if not all(is_text(value) for value in row.values()):
+        raise Invalid("the line is not UTF-8")
     plain: dict[str, Any] = {name: value for name, value in row.items() if value != ""}
-    if (time := plain.get("time", "")).lstrip("-").isdigit():
-        plain["time"] = int(time)
-    if plain.get("elapsed", "").isdigit():
-        plain["elapsed"] = int(plain["elapsed"])
+    for name in ("time", "elapsed"):
+        if INTEGER.fullmatch(plain.get(name, "")):
+            plain[name] = int(plain[name])
     if "properties" in plain:
         plain["properties"] = msgspec.json.decode(plain["properties"])
     return msgspec.convert(plain, Record)
+
+
+def is_text(value: str) -> bool:
+    """Whether all of it was UTF-8 in the file."""
+    return value.isascii() or not any("\udc80" <= character <= "\udcff" for character in value)

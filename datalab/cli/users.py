@@ -40,7 +40,7 @@ def add(
         password = click.prompt("Password (10 characters or more)", hide_input=True, confirmation_prompt=True)
     made = ask_one(
         place,
-        AddUser(username, organization, password.strip(), first_name.strip(), last_name.strip(), position.strip()),
+        AddUser(*(text.strip() for text in (username, organization, password, first_name, last_name, position))),
     )
     if as_json:
         print_json(made)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from datalab.errors import Refusal
+from datalab.errors import Refusal, TooLarge
 from datalab.operations import perform
 from datalab.server.middleware import problem
 from datalab.services.services import Services
@@ -18,6 +18,8 @@ def control_application(services: Services) -> web.Application:
             return web.Response(body=await perform(services, request.match_info["name"], await request.read()))
         except Refusal as refusal:
             return problem(refusal)
+        except web.HTTPRequestEntityTooLarge:
+            return problem(TooLarge(f"more than {MAX_BODY_BYTES} bytes at a time"))
 
     application = web.Application(client_max_size=MAX_BODY_BYTES)
     application.add_routes([web.post("/operations/{name}", handle)])

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from collections.abc import Mapping
 from datetime import datetime
 from urllib.parse import urlencode
@@ -17,7 +16,7 @@ from datalab.model.accounts import User
 from datalab.model.apps import App
 from datalab.model.ranges import Range, read_range
 from datalab.server import range_picker, views
-from datalab.server.context import COOKIE, PERSON, SERVICES, clear_cookie, set_cookie
+from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
 from datalab.server.panels import ROUTES, VALUES
 
 FRAGMENT = "x-datalab-fragment"
@@ -45,7 +44,10 @@ async def log_in(request: web.Request) -> web.Response:
         raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
     if request.content_type != "application/x-www-form-urlencoded":
         raise Invalid(f"the form came as {request.content_type[:60]!r}; send application/x-www-form-urlencoded")
-    form = await request.post()
+    try:
+        form = await request.post()
+    except (LookupError, UnicodeError):
+        raise Invalid("the form is not in UTF-8") from None
     goal = views.local_path(field(form, "next", views.MAX_NEXT) or "/")
     username = field(form, "username", MAX_USERNAME)
     password = field(form, "password", MAX_PASSWORD)
@@ -59,7 +61,8 @@ async def log_in(request: web.Request) -> web.Response:
         response = page(request, "login.html", views.LoginPage(goal, username, message), status=refusal.status)
         return with_retry(response, refusal)
     response = see_other(goal)
-    set_cookie(response, cookie)
+    settings = request.app[SETTINGS]
+    set_cookie(response, cookie, days=settings.accounts.login_days, secure=settings.server.secure_cookies)
     return response
 
 
@@ -89,8 +92,9 @@ async def app_card(request: web.Request, app: App, with_figures: bool) -> views.
     """One entry of the list, with the visitors of the last seven days."""
     if not with_figures:
         return views.app_card(app, None, None)
-    insights = request.app[SERVICES].insights
-    week = preset_range("7d", app.time_zone, time.time())
+    services = request.app[SERVICES]
+    insights = services.insights
+    week = preset_range("7d", app.time_zone, services.clock() / 1000)
     overview, live = await asyncio.gather(insights.overview(app, week), insights.live(app))
     return views.app_card(app, overview, live)
 
@@ -107,7 +111,7 @@ async def app_page(request: web.Request) -> web.Response:
     app = await services.apps.find(person, request.match_info["app"])
     if "through" in request.query:
         return see_other(canonical(request.query, app))
-    clock = time.time()
+    clock = services.clock() / 1000
     preset, chosen = chosen_range(request.query, app.time_zone, clock)
     insights = services.insights
     overview, pages, audience, live, funnel = await asyncio.gather(

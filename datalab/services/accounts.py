@@ -19,6 +19,8 @@ R = TypeVar("R")
 MINUTE_MS = 60_000
 MAX_WATCHED = 10_000
 """Usernames and addresses whose failed attempts are remembered."""
+MAX_WAITING = 50
+"""Log-ins that wait for their turn; each takes a tenth of a second or more."""
 WRONG = "user name or password is wrong"
 DAY_MS = 86_400_000
 
@@ -30,19 +32,21 @@ class Attempts:
         self._limit = limit
         self._failed: dict[str, list[int]] = {}
 
-    def check(self, whose: str, now_ms: int) -> None:
-        """Raises TooMany."""
-        recent = [at for at in self._failed.get(whose, []) if at > now_ms - MINUTE_MS]
-        if len(recent) >= self._limit:
-            seconds = (recent[0] + MINUTE_MS - now_ms) / 1000
-            raise TooMany("too many failed log-ins; wait a minute and try again", retry_after=max(1.0, seconds))
+    def check(self, watched: tuple[str, ...], now_ms: int) -> None:
+        """Raises TooMany where any of these failed too often."""
+        for whose in watched:
+            recent = [at for at in self._failed.get(whose, []) if at > now_ms - MINUTE_MS]
+            if len(recent) >= self._limit:
+                seconds = (recent[-self._limit] + MINUTE_MS - now_ms) / 1000
+                raise TooMany("too many failed log-ins; wait a minute and try again", retry_after=max(1.0, seconds))
 
-    def failed(self, whose: str, now_ms: int) -> None:
-        """Remember a failure."""
-        recent = [at for at in self._failed.pop(whose, []) if at > now_ms - MINUTE_MS]
-        self._failed[whose] = [*recent, now_ms]
-        if len(self._failed) > MAX_WATCHED:
-            del self._failed[next(iter(self._failed))]
+    def failed(self, watched: tuple[str, ...], now_ms: int) -> None:
+        """Remember a failure of each."""
+        for whose in watched:
+            recent = [at for at in self._failed.pop(whose, []) if at > now_ms - MINUTE_MS]
+            self._failed[whose] = [*recent, now_ms]
+            if len(self._failed) > MAX_WATCHED:
+                del self._failed[next(iter(self._failed))]
 
 
 class Accounts:
@@ -54,6 +58,7 @@ class Accounts:
         self._clock = clock
         self._hasher = PasswordHasher()
         self._hashing = asyncio.Semaphore(1)
+        self._waiting = 0
         self._attempts = Attempts(settings.login_attempts)
         self._nobody = self._hasher.hash(secrets.token_hex(16))
 
@@ -62,7 +67,8 @@ class Accounts:
     ) -> User:
         """A new person; the first one of an organisation becomes its admin. Raises Taken."""
         now = self._clock()
-        password_hash = await self._on_thread(lambda: self._hasher.hash(password.strip()))
+        async with self._hashing:
+            password_hash = await on_thread(lambda: self._hasher.hash(password.strip()))
         domain = organisation.lower()
 
         def work(collections: Collections) -> User:
@@ -91,18 +97,36 @@ class Accounts:
         """The value of the cookie. Raises Unauthenticated with one text for every wrong pair, TooMany, Unavailable."""
         now = self._clock()
         name = username.strip().lower()
-        self._attempts.check(f"user {name}", now)
-        self._attempts.check(f"address {address}", now)
-        user = await self._documents.run(lambda collections: collections.users.get(name))
-        stored = user.password_hash if user is not None else self._nobody
-        right = await self._on_thread(lambda: self._verify(stored, password.strip()))
-        if user is None or not right or user.disabled:
-            self._attempts.failed(f"user {name}", now)
-            self._attempts.failed(f"address {address}", now)
-            raise Unauthenticated(WRONG)
+        watched = (f"user {name}", f"address {address}")
+        self._attempts.check(watched, now)
+        if self._waiting >= MAX_WAITING:
+            raise TooMany("many people log in at this moment; try again", retry_after=5.0)
+        self._waiting += 1
+        try:
+            async with self._hashing:
+                # Again, since attempts that were let in together may have failed while this one waited.
+                self._attempts.check(watched, now)
+                user = await self._documents.run(lambda collections: collections.users.get(name))
+                stored = user.password_hash if user is not None else self._nobody
+                right = await on_thread(lambda: self._verify(stored, password.strip()))
+                if user is None or not right or user.disabled:
+                    self._attempts.failed(watched, now)
+                    raise Unauthenticated(WRONG)
+        finally:
+            self._waiting -= 1
+        return await self._open_login(user, now)
+
+    async def _open_login(self, user: User, now: int) -> str:
         cookie = secrets.token_urlsafe(32)
         login = Login(id=digest(cookie), user=user.id, created=now, expires=now + self._settings.login_days * DAY_MS)
-        await self._documents.run(lambda collections: collections.logins.add(login))
+
+        def work(collections: Collections) -> None:
+            for old in collections.logins.where(user=user.id):
+                if old.expires <= now:
+                    collections.logins.remove(old.id)
+            collections.logins.add(login)
+
+        await self._documents.run(work)
         return cookie
 
     async def log_out(self, cookie: str) -> None:
@@ -139,11 +163,12 @@ class Accounts:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _on_thread(self, work: Callable[[], R]) -> R:
-        async with self._hashing:
-            return await asyncio.get_running_loop().run_in_executor(None, work)
+
+async def on_thread(work: Callable[[], R]) -> R:
+    """Work that would hold up the event loop."""
+    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def digest(cookie: str) -> str:
     """What is stored of a cookie, so that a stolen store logs nobody in."""
-    return sha256(cookie.encode()).hexdigest()
+    return sha256(cookie.encode(errors="surrogateescape")).hexdigest()

@@ -1,8 +1,11 @@
 """Apps: made, found, configured; locked by their token."""
 
+import ipaddress
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec.structs import replace
 
@@ -15,7 +18,8 @@ from datalab.services.tokens import Tokens
 from datalab.stores.documents import Collections, Documents
 
 PORTS = {"http": 80, "https": 443}
-MAX_ORIGINS = 50
+MAX_ORIGIN = 255
+HOST = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 
 
 class Apps:
@@ -45,8 +49,10 @@ class Apps:
 
     def named(self, full_name: str) -> App:
         """The app `organisation/name`; raises Missing."""
+        organisation, slash, name = full_name.partition("/")
+        wanted = f"{organisation.lower()}{slash}{name}"
         for app in self._known.values():
-            if app.full_name == full_name:
+            if app.full_name == wanted:
                 return app
         raise Missing(f"there is no app {full_name}; `datalab app list` shows all")
 
@@ -63,7 +69,9 @@ class Apps:
 
     async def add(self, app: App) -> App:
         """A new app of its owner's organisation; raises Taken, Missing, Invalid."""
-        app = replace(app, origins=[normal_origin(origin) for origin in app.origins], created=self._clock())
+        check_zone(app.time_zone)
+        origins = list(dict.fromkeys(normal_origin(origin) for origin in app.origins))
+        app = replace(app, origins=origins, created=self._clock())
 
         def work(collections: Collections) -> App:
             owner = collections.users.get(app.owner.lower())
@@ -140,14 +148,35 @@ def may_see(user: User, app: App) -> bool:
     return app.organisation == user.organisation and (not app.private or app.owner == user.id)
 
 
+def check_zone(name: str) -> None:
+    """Raises Invalid where no such time zone is known."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise Invalid(f"time zone {name[:60]!r} is unknown; write one like Europe/Berlin") from None
+
+
 def normal_origin(url: str) -> str:
     """Scheme, host and port of a URL as browsers write an origin; raises Invalid."""
     try:
         parts = urlsplit(url.strip().lower())
         port = parts.port
+        host = normal_host(parts.hostname or "")
     except ValueError:
         raise Invalid(f"{url[:200]!r} is no URL; write one like https://shop.example") from None
-    if parts.scheme not in PORTS or not parts.hostname or parts.username is not None:
+    if parts.scheme not in PORTS or parts.username is not None or port == 0:
         raise Invalid(f"{url[:200]!r} is no URL of a site; write one like https://shop.example")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, PORTS[parts.scheme]) else "")
+    origin = f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, PORTS[parts.scheme]) else "")
+    if len(origin) > MAX_ORIGIN:
+        raise Invalid(f"the origin {origin[:60]!r}... is longer than {MAX_ORIGIN} characters")
+    return origin
+
+
+def normal_host(host: str) -> str:
+    """A host as browsers write it: other scripts in Punycode, IPv6 short and in brackets. Raises ValueError."""
+    if ":" in host:
+        return f"[{ipaddress.IPv6Address(host).compressed}]"
+    name = host if host.isascii() else host.encode("idna").decode()
+    if not HOST.fullmatch(name):
+        raise ValueError(f"{host!r} is no host")
+    return name

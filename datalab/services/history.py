@@ -22,7 +22,9 @@ from datalab.stores.journal import Journal
 KINDS = {"urlchange": Kind.URLCHANGE, "click": Kind.MOUSECLICK, "hover": Kind.MOUSEHOVER, "custom": Kind.CUSTOM}
 MAX_CHUNK = 50_000
 MAX_RUNS = 8
-"""Imports that may be under way at once; each keeps 16 bytes an event."""
+"""Imports that may be under way at once, of different apps; each keeps 16 bytes an event."""
+ABANDONED_MS = 600_000
+"""A run that got nothing for so long has lost its client."""
 
 
 class Imported(msgspec.Struct, frozen=True):
@@ -36,8 +38,11 @@ class Imported(msgspec.Struct, frozen=True):
 class Run:
     """An import under way."""
 
-    def __init__(self, app: str) -> None:
+    def __init__(self, app: str, now_ms: int) -> None:
         self.app = app
+        self.used = now_ms
+        """When it last got something."""
+        self.feeding = asyncio.Lock()
         self.present = RecordKeys()
         """What the partition held before the run."""
         self.brought = RecordKeys()
@@ -55,27 +60,43 @@ class History:
         self._runs: dict[str, Run] = {}
 
     async def begin(self, app: App) -> str:
-        """Start a run; its name. Raises Unavailable, TooMany."""
+        """Start a run; its name. Ends an earlier run of the same app, whose client is taken for gone.
+
+        Two at a time could not tell each other's events from their own. Raises Unavailable, TooMany.
+        """
+        now, name = self._clock(), secrets.token_hex(8)
+        run, reader = Run(app.id, now), KeyReader()
+        for other, old in list(self._runs.items()):
+            if old.app == app.id or old.used < now - ABANDONED_MS:
+                del self._runs[other]
+                async with old.feeding:
+                    pass
         if len(self._runs) >= MAX_RUNS:
             raise TooMany(f"{MAX_RUNS} imports are under way; wait for one to end")
-        app = await self._apps.begin_partition(app)
-        await self._partitions.intake(app)
-        run, reader = Run(app.id), KeyReader()
-        async for batch in self._journal.replay(key_of(app), Position()):
-            await asyncio.get_running_loop().run_in_executor(None, partial(reader.collect, batch, run.present))
-        name = secrets.token_hex(8)
         self._runs[name] = run
+        try:
+            async with run.feeding:
+                app = await self._apps.begin_partition(app)
+                await self._partitions.intake(app)
+                async for batch in self._journal.replay(key_of(app), Position()):
+                    await asyncio.get_running_loop().run_in_executor(None, partial(reader.collect, batch, run.present))
+        except BaseException:
+            self._runs.pop(name, None)
+            raise
         return name
 
     async def add(self, name: str, records: list[Record]) -> Imported:
         """Store a chunk; raises Invalid, Missing, Unavailable."""
         run = self._run(name)
-        app = self._apps.get(run.app)
-        intake = await self._partitions.intake(app)
-        loop = asyncio.get_running_loop()
-        openings, events = await loop.run_in_executor(None, partial(columns, run, records, self._clock()))
-        if len(events):
-            await intake.store(openings, events)
+        async with run.feeding:
+            self._run(name)
+            run.used = self._clock()
+            app = self._apps.get(run.app)
+            intake = await self._partitions.intake(app)
+            loop = asyncio.get_running_loop()
+            openings, events = await loop.run_in_executor(None, partial(columns, run, records, run.used))
+            if len(events):
+                await intake.store(openings, events)
         return Imported(added=len(events), repeated=len(records) - len(events))
 
     async def end(self, name: str) -> None:
@@ -86,7 +107,9 @@ class History:
 
     def _run(self, name: str) -> Run:
         if name not in self._runs:
-            raise Missing("there is no such import under way; start it again")
+            raise Missing(
+                "the import is no longer under way, or another one into the app took its place; start it again"
+            )
         return self._runs[name]
 
 

@@ -1,6 +1,7 @@
 """Partitions: for each app the one that takes events, with its intake and its figures."""
 
 import asyncio
+from contextlib import suppress
 
 from datalab.aggregate.rules import Rules
 from datalab.clock import Clock
@@ -51,6 +52,9 @@ class Partitions:
                     await self.intake(app)
                 except Refusal as refusal:
                     self.unopened[app.full_name] = refusal.detail
+                    with suppress(Missing):
+                        # What there is can still be read.
+                        await self._aggregation.load(key_of(app), self.rules(app))
 
     async def intake(self, app: App) -> Intake:
         """The intake of the app's open partition; raises Unavailable, Missing where none was ever begun."""

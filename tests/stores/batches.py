@@ -18,6 +18,8 @@ EXTREMES = {
 }
 COLUMNS = ("stream", "sequence", "time", "kind", "text", "number")
 
+START = Position()
+
 Write = tuple[list[Opening], Events]
 
 
@@ -36,7 +38,7 @@ def events(count: int = 0, first: int = 0) -> Events:
 
 
 def opening(number: int = 0, **more: Any) -> Opening:
-    return Opening(visitor=number.to_bytes(16, "big"), started=1_764_000_000_000 + number, **more)
+    return Opening(**{"visitor": number.to_bytes(16, "big"), "started": 1_764_000_000_000 + number, **more})
 
 
 def random_write(chance: random.Random) -> Write:
@@ -62,6 +64,14 @@ def random_write(chance: random.Random) -> Write:
     return openings, Events(**columns, texts=texts)
 
 
+def random_content(chance: random.Random) -> Write:
+    """The same, but never without any openings and events."""
+    while True:
+        openings, each = random_write(chance)
+        if openings or len(each):
+            return openings, each
+
+
 def plain(batch: Batch) -> tuple[Any, ...]:
     """Everything in it, comparable; the type of every column too."""
     columns = [(getattr(batch.events, name).dtype.name, getattr(batch.events, name).tolist()) for name in COLUMNS]
@@ -78,5 +88,5 @@ def plains(start: Position, writes: list[Write]) -> list[tuple[Any, ...]]:
     return found
 
 
-async def replayed(journal: Journal, key: PartitionKey, since: Position = Position()) -> list[tuple[Any, ...]]:
+async def replayed(journal: Journal, key: PartitionKey, since: Position = START) -> list[tuple[Any, ...]]:
     return [plain(batch) async for batch in journal.replay(key, since)]

@@ -72,6 +72,7 @@ class PartitionFile:
     def _open(self, flags: int) -> None:
         try:
             with refusals(self.name):
+                self._refuse_what_is_no_file()
                 if self.path.exists() and self.sealed:
                     raise Locked(f"partition {self.key} is sealed")
                 self._handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | flags, OPEN_MODE)
@@ -215,6 +216,10 @@ class PartitionFile:
             os.close(self._handle)
             self._handle = None
 
+    def _refuse_what_is_no_file(self) -> None:
+        if self.path.exists() and not self.path.is_file():
+            raise Unavailable(f"{self.name}: {self.path} is no file: move it away", retry_after=RETRY_AFTER)
+
     def _damage(self, found: Found, fault: Damaged | None) -> Damage:
         return Damage(self.key, found.offset, found.size, str(fault))
 
@@ -222,6 +227,7 @@ class PartitionFile:
     def _source(self, length: int | None) -> Iterator[Source]:
         """The file to read, as far as `length` where that is given."""
         with refusals(self.name):
+            self._refuse_what_is_no_file()
             handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield Source(handle, os.fstat(handle).st_size if length is None else length)

@@ -41,7 +41,7 @@ BY_SYSTEM = {
 
 @contextmanager
 def refusals(what: object) -> Iterator[None]:
-    """Raise Unavailable, naming `what`, for what is the disk's or the system's fault; errors of our own pass through."""
+    """Raise Unavailable, naming `what`, for what is the disk's or system's fault; errors of our own pass through."""
     try:
         yield
     except sqlite3.DatabaseError as error:

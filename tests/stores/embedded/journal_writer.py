@@ -10,18 +10,14 @@ from pathlib import Path
 
 from datalab.stores.embedded.journal import EmbeddedJournal
 from datalab.stores.journal import PartitionKey
-from tests.stores.batches import Write, random_write
+from tests.stores.batches import Write, random_content
 
 KEY = PartitionKey("app", 1)
 
 
 def write(seed: str, number: int) -> Write:
-    """The `number`-th batch of a run; the same for the same seed. Never one without any content."""
-    chance = random.Random(f"{seed}/{number}")
-    while True:
-        openings, events = random_write(chance)
-        if openings or len(events):
-            return openings, events
+    """The `number`-th batch of a run; the same for the same seed."""
+    return random_content(random.Random(f"{seed}/{number}"))
 
 
 def report(number: int) -> None:

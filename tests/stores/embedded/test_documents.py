@@ -1,10 +1,9 @@
 """What the embedded document store does beyond its port: files, damage, full and read-only disks."""
 
 import asyncio
-import subprocess
 import threading
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from datalab.model.accounts import Login, Organisation, User
 from datalab.stores.documents import Collections
 from datalab.stores.embedded.documents import DATABASE, EmbeddedDocuments
 from datalab.stores.embedded.engine import SqliteClient
+from tests.stores.embedded.small_disk import fill_up, remount
 
 
 @pytest.fixture
@@ -28,34 +28,6 @@ async def documents(path: Path) -> AsyncIterator[EmbeddedDocuments]:
     made = await EmbeddedDocuments.open(path)
     yield made
     await made.close()
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB of its own."""
-    point = tmp_path / "small"
-    point.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(point)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("no mount command: a full disk is tested by max_page_count only")
-    if done.returncode:
-        pytest.skip(f"no right to mount a tmpfs, a full disk is tested by max_page_count only: {done.stderr.strip()}")
-    yield point
-    subprocess.run(["umount", str(point)], check=True)
-
-
-def remount(point: Path, options: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{options}", str(point)], check=True)
-
-
-def fill_up(folder: Path) -> Path:
-    """A file that takes all space that is left."""
-    filler = folder / "filler"
-    with pytest.raises(OSError, match="No space"):
-        filler.write_bytes(bytes(2_000_000))
-    return filler
 
 
 def spoil(path: Path) -> None:
