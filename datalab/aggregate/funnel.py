@@ -111,7 +111,7 @@ def times(
 
 def mean(milliseconds: NDArray[np.int64]) -> float | None:
     """Seconds."""
-    return int(milliseconds.sum()) / len(milliseconds) / 1000 if len(milliseconds) else None
+    return int(milliseconds.sum()) / (len(milliseconds) * 1000) if len(milliseconds) else None
 
 
 def median(milliseconds: NDArray[np.int64]) -> float | None:

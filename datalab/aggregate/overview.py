@@ -29,7 +29,7 @@ def overview(aggregate: PartitionAggregate, app: str, range: Range, zone: str) -
         page_views=len(views),
         views_per_session=len(views) / count if count else None,
         bounce_rate=int(bounces) / count if count else None,
-        duration_mean=int(durations.sum()) / count / 1000 if count else None,
+        duration_mean=int(durations.sum()) / (count * 1000) if count else None,
         duration_median=float(np.median(durations)) / 1000 if count else None,
         conversion_rate=conversion_rate(aggregate, selection),
         bucket=unit,

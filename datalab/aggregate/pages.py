@@ -19,7 +19,7 @@ def pages(aggregate: PartitionAggregate, app: str, range: Range, zone: str, limi
     rows = selection.views()
     route = aggregate.rows.route.values[rows]
     views = np.bincount(route, minlength=len(routes.values))
-    seconds = np.bincount(route, weights=aggregate.rows.dwell.values[rows], minlength=len(routes.values)) / 1000
+    spent = np.bincount(route, weights=aggregate.rows.dwell.values[rows], minlength=len(routes.values))
     codes = sorted(np.flatnonzero(views).tolist(), key=lambda code: (-views[code], routes.values[code]))
     count_visitors = visitors_of_routes(aggregate, selection, rows, route)
     return Pages(
@@ -34,7 +34,7 @@ def pages(aggregate: PartitionAggregate, app: str, range: Range, zone: str, limi
                 visitors=count_visitors(code),
                 entries=aggregate.entries[code].intersection_cardinality(selection.bitmap),
                 exits=aggregate.exits[code].intersection_cardinality(selection.bitmap),
-                seconds_mean=float(seconds[code]) / int(views[code]),
+                seconds_mean=float(spent[code]) / (int(views[code]) * 1000),
             )
             for code in codes[:limit]
         ],

@@ -31,6 +31,8 @@ class Streams:
         """Gaps below it, for the few streams that have any."""
         self.contexts = [Column(np.uint32) for _ in AUDIENCE]
         """The codes of each distinct context, one column a field of AUDIENCE."""
+        self.direct = dimensions["referrer"].code(DIRECT)
+        """The referrer code of sessions that came from nowhere known; it has one however many referrers there are."""
         self._codes: dict[tuple[int, ...], int] = {}
         self._known: dict[Context, int] = {}
 
@@ -48,11 +50,6 @@ class Streams:
         first = len(self)
         self.open([Opening(visitor=b"lost" + (first + k).to_bytes(12, "big"), started=0) for k in range(count)])
 
-    @property
-    def direct(self) -> int:
-        """The referrer code of sessions that came from nowhere known."""
-        return self._dimensions["referrer"].code(DIRECT)
-
     def note(self, stream: NDArray[np.uint32], sequence: NDArray[np.uint32]) -> None:
         """Remember which sequence numbers were seen."""
         order = np.lexsort((sequence, stream))
@@ -61,7 +58,9 @@ class Streams:
         ends = np.append(starts[1:], len(streams)) - 1
         at = streams[starts]
         high = self.high.values
-        whole = (numbers[starts] == high[at].astype(np.int64) + 1) & (numbers[ends] - numbers[starts] == ends - starts)
+        steps = np.diff(numbers, prepend=0)
+        steps[starts] = numbers[starts] - high[at]
+        whole = np.logical_and.reduceat(steps == 1, starts)
         high[at[whole]] = numbers[ends[whole]]
         for k in np.flatnonzero(~whole).tolist():
             seen = self.seen(int(at[k]))

@@ -20,7 +20,8 @@ class Texts:
 
     def __init__(self, rules: Rules, routes: Dimension) -> None:
         self._router = Router(rules.configuration)
-        self._matchers = [StageMatcher(funnel) for funnel in rules.configuration.funnel]
+        hash_routing = rules.configuration.hash_routing
+        self._matchers = [StageMatcher(funnel, hash_routing=hash_routing) for funnel in rules.configuration.funnel]
         self._click_stages = any(stage.click for funnel in rules.configuration.funnel for stage in funnel.stage)
         self._selectors = {element.name: element.selector for element in rules.configuration.element}
         self._routes = routes
@@ -34,14 +35,14 @@ class Texts:
         masks = [np.zeros(len(events), dtype=np.uint32) for _ in self._matchers]
         views = np.flatnonzero(events.kind == Kind.URLCHANGE)
         table = np.zeros((count, 1 + len(masks)), dtype=np.uint32)
-        for text in np.unique(events.text[views]).tolist():
+        for text in in_order(events.text[views]):
             table[text] = self._page(events.texts[text])
         routes[views] = table[events.text[views], 0]
         for k, mask in enumerate(masks):
             mask[views] = table[events.text[views], 1 + k]
         if self._click_stages:
             clicks = np.flatnonzero(events.kind == Kind.MOUSECLICK)
-            for text in np.unique(events.text[clicks]).tolist():
+            for text in in_order(events.text[clicks]):
                 table[text, 1:] = self._click(events.texts[text])
             for k, mask in enumerate(masks):
                 mask[clicks] = table[events.text[clicks], 1 + k]
@@ -69,3 +70,10 @@ class Texts:
                 self._clicks.clear()
             self._clicks[text] = found
         return found
+
+
+def in_order(texts: NDArray[np.uint32]) -> list[int]:
+    """The distinct ones by their first event: which values a full dimension keeps apart hangs on the order."""
+    distinct, first = np.unique(texts, return_index=True)
+    ordered: list[int] = distinct[np.argsort(first)].tolist()
+    return ordered

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from datalab.appliance import lan_addresses, opened, serving
-from datalab.cli.serve import run_server, say_addresses, stop_signal
+from datalab.cli.serve import run_server, say_addresses, spare_collections, stop_signal
 from datalab.demo.content import APPS, GUIDE, ORGANISATION, SHOP, USERS, DemoApp
 from datalab.demo.shop_site import shop_application
 from datalab.demo.visits import MAX_VISITORS, guide_visits, visits
@@ -42,6 +42,7 @@ def demo(port: int, visitors: int, host: str) -> None:
                 async with serving(services, settings, data, {shop_port: shop}):
                     say_addresses(host, appliance_port)
                     say_demo(shop_port)
+                    spare_collections()
                     await stop.wait()
 
     run_server(run)

@@ -8,7 +8,7 @@ from typing import Protocol
 from datalab.clock import Clock
 from datalab.errors import Unavailable
 from datalab.ingest.gate import Gate, Stream
-from datalab.ingest.group import Group
+from datalab.ingest.group import ROW, Group
 from datalab.model.events import Batch, Events, Opening, Position
 from datalab.model.wire import Event
 from datalab.settings import Ingest
@@ -48,8 +48,11 @@ class Intake:
         self._settings = settings
         self._clock = clock
         self._group = Group()
-        self._receivers: dict[Receiver, int] = {}
+        self._receivers: dict[Receiver, Stream] = {}
         self._arrived = asyncio.Event()
+        self._most_bytes = settings.pending_events * ROW.itemsize
+        self.full = False
+        """Whether senders have to wait in `room`."""
         self._room = asyncio.Event()
         self._room.set()
         self._appending = asyncio.Lock()
@@ -74,21 +77,15 @@ class Intake:
         """Accept events for the next commit; `receiver` hears of it. Raises Unavailable while the disk refuses."""
         if self.refusal is not None:
             raise self.refusal
-        last = events[-1].sequence if events else 0
         accepted = self._gate.admit(stream, events)
         if accepted:
             self._group.add(stream.number, accepted, stream.offset, stream.started, self._clock())
-            if len(self._group) >= self._settings.pending_events:
+            if self._group.bytes >= self._most_bytes:
+                self.full = True
                 self._room.clear()
         # Also for repeats: what they repeat may still be on its way to the disk, in this group at the latest.
-        if last >= self._receivers.get(receiver, 0):
-            self._receivers[receiver] = last
+        self._receivers[receiver] = stream
         self._arrived.set()
-
-    @property
-    def full(self) -> bool:
-        """Whether senders have to wait in `room`."""
-        return not self._room.is_set()
 
     async def room(self) -> None:
         """Wait while too much waits for the disk; everybody who waited looks again, so that not all rush in at once."""
@@ -125,8 +122,8 @@ class Intake:
         self._arrived.set()
 
     async def _commit(self) -> None:
-        group, receivers = self._group, self._receivers
-        self._group, self._receivers = Group(), {}
+        group, receivers = self._group, {receiver: stream.seen.high for receiver, stream in self._receivers.items()}
+        self._group, self._receivers, self.full = Group(), {}, False
         self._room.set()
         if group:
             async with self._appending:

@@ -51,6 +51,8 @@ def agent(user_agent: str) -> Agent:
 
 def device_type(user_agent: str, system: str) -> str:
     """The parser knows a device's make, not its type; what browsers say of themselves decides."""
+    # Internet Explorer says so on desktops that could draw.
+    user_agent = user_agent.replace("tablet pc", "")
     if any(word in user_agent for word in TABLETS) or (system == "Android" and "mobile" not in user_agent):
         return "tablet"
     if any(word in user_agent for word in PHONES):

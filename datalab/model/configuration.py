@@ -8,11 +8,13 @@ from msgspec import Meta, Struct
 
 from datalab.errors import Invalid
 
-Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]*$")]
-Selector = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*$")]
-Pattern = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*$")]
+Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
+Selector = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
+Pattern = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 
-WINDOW = re.compile(r"^([1-9][0-9]{0,5})(s|m|h|d|w)$")
+PARAMETER = re.compile(r":[A-Za-z_][A-Za-z0-9_]*")
+"""Stands for one segment in a route pattern."""
+WINDOW = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d|w)")
 WINDOW_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -36,7 +38,7 @@ class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         if self.regex is not None:
             try:
                 re.compile(self.regex)
-            except re.error as error:
+            except (re.error, OverflowError, RecursionError) as error:
                 raise ValueError(f"stage {self.name!r}: regex does not compile: {error}") from None
 
 
@@ -49,7 +51,7 @@ class Funnel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     stage: Annotated[list[Stage], Meta(min_length=1, max_length=20)]
 
     def __post_init__(self) -> None:
-        if self.window is not None and not WINDOW.match(self.window):
+        if self.window is not None and not WINDOW.fullmatch(self.window):
             raise ValueError(
                 f"funnel {self.name!r}: window {self.window!r} is not a number with s, m, h, d or w, like 14d"
             )
@@ -63,7 +65,7 @@ class Funnel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
         """The conversion window in milliseconds, None for the whole range."""
         if self.window is None:
             return None
-        match = WINDOW.match(self.window)
+        match = WINDOW.fullmatch(self.window)
         assert match is not None  # noqa: S101  (checked when the struct was made)
         return int(match[1]) * WINDOW_SECONDS[match[2]] * 1000
 
@@ -104,6 +106,8 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         for route in self.routes:
             if not route.startswith("/"):
                 raise ValueError(f"route pattern {route!r} does not start with /")
+            if any(len(PARAMETER.findall(segment)) > 1 for segment in route.split("/")):
+                raise ValueError(f"route pattern {route!r} has two parameters between two slashes")
 
     @property
     def headline(self) -> Funnel | None:
@@ -117,3 +121,5 @@ def read_configuration(text: str) -> Configuration:
         return msgspec.toml.decode(text, type=Configuration)
     except (msgspec.DecodeError, ValueError) as error:
         raise Invalid(f"configuration: {error}") from None
+    except RecursionError:
+        raise Invalid("configuration: too many brackets within each other") from None

@@ -1,14 +1,17 @@
 """Ranges of time: half-open [from, to) in an app's time zone, cut into hours or days."""
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
 from datalab.errors import Invalid
 
-DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+YEARS = range(1970, 3000)
+"""Beyond them a time is a mistake, and the calendar ends somewhere."""
+HOUR_MS = 3_600_000
 HOURLY_UP_TO_MS = 3 * 86_400_000
 """Ranges up to this length are shown by hour, longer ones by day."""
 MAX_BUCKETS = 4000
@@ -34,21 +37,24 @@ class Buckets(Struct, frozen=True):
 def read_moment(text: str, zone: str) -> int:
     """Milliseconds of a date (its first instant in the zone) or of an RFC 3339 moment; raises Invalid."""
     try:
-        if DATE.match(text):
-            return to_ms(datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone)))
-        moment = datetime.fromisoformat(text)
-        return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
-    except (ValueError, OverflowError):
+        if DATE.fullmatch(text):
+            moment = datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone))
+        else:
+            moment = datetime.fromisoformat(text)
+    except ValueError:
         raise Invalid(
             f"{text[:40]!r} is neither a date like 2026-11-24 nor a moment like 2026-11-24T08:00:00Z"
         ) from None
+    if moment.year not in YEARS:
+        raise Invalid(f"{text[:40]!r} lies outside of the years {YEARS[0]} to {YEARS[-1]}")
+    return to_ms(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)))
 
 
 def read_range(from_text: str | None, to_text: str | None, zone: str, now_ms: int) -> Range:
     """A range from two texts, either of which may be missing; raises Invalid where it is empty or malformed."""
     from_ = read_moment(from_text, zone) if from_text else None
     to = read_moment(to_text, zone) if to_text else None
-    if from_ is not None and from_ >= (to if to is not None else max(now_ms, from_ + 1)):
+    if from_ is not None and from_ >= (to if to is not None else now_ms + 1):
         raise Invalid(f"the range from {from_text} to {to_text or 'now'} is empty; `to` is exclusive")
     return Range(from_, to)
 
@@ -78,20 +84,24 @@ def buckets(from_: int, to: int, zone: str) -> Buckets:
     """
     info = ZoneInfo(zone)
     hourly = to - from_ <= HOURLY_UP_TO_MS
-    if (to - from_) / (3_600_000 if hourly else 86_400_000) > MAX_BUCKETS:
+    if (to - from_) / (HOUR_MS if hourly else 86_400_000) > MAX_BUCKETS:
         raise Invalid(f"the range has more than {MAX_BUCKETS} days; choose a shorter one")
-    begin = datetime.fromtimestamp(from_ / 1000, info)
     edges = [from_]
     if hourly:
         # Hours are stepped in UTC, so that the doubled hour of a clock change is two buckets.
-        edge = (
-            begin - timedelta(minutes=begin.minute, seconds=begin.second, microseconds=begin.microsecond)
-        ).astimezone(UTC)
-        while (at := to_ms(edge := edge + timedelta(hours=1))) < to:
+        while (at := edges[-1] + HOUR_MS - since_full_hour(edges[-1], info)) < to:
             edges.append(at)
     else:
-        day = begin.date()
+        day = datetime.fromtimestamp(from_ / 1000, info).date()
         while (at := to_ms(datetime.combine(day := day + timedelta(days=1), time(), info))) < to:
-            edges.append(at)
+            # A zone that moved across the date line left a day out.
+            if at > edges[-1]:
+                edges.append(at)
     starts = [datetime.fromtimestamp(edge / 1000, info).isoformat() for edge in edges]
     return Buckets("hour" if hourly else "day", [*edges, to], starts)
+
+
+def since_full_hour(time_ms: int, info: ZoneInfo) -> int:
+    """Milliseconds since the wall clock's last full hour."""
+    wall = datetime.fromtimestamp(time_ms / 1000, info)
+    return (wall.minute * 60 + wall.second) * 1000 + wall.microsecond // 1000

@@ -15,13 +15,13 @@ from datalab.model.wire import Elapsed, PropertyValue, Text, Url
 EARLIEST_MS = 631_152_000_000
 """1990-01-01; an older time is taken for a wrong unit (seconds, say)."""
 FUTURE_ALLOWANCE_MS = 86_400_000
-HEX_VISITOR = re.compile(r"^[0-9a-f]{32}$")
+HEX_VISITOR = re.compile(r"[0-9a-f]{32}")
 
 
 class Record(Struct, kw_only=True, omit_defaults=True):
     """See INTERFACES, import and export record; which fields a kind needs is checked by `check`."""
 
-    visitor: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]*$")]
+    visitor: Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
     time: int | str
     """Milliseconds since the epoch, or RFC 3339."""
     kind: Literal["urlchange", "click", "hover", "custom"]
@@ -31,9 +31,9 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     elapsed: Elapsed | None = None
     name: Text | None = None
     properties: Annotated[dict[Text, PropertyValue], Meta(max_length=32)] | None = None
-    referrer: Annotated[str, Meta(max_length=2048, pattern=r"^[^\x00-\x1f]*$")] = ""
-    user_agent: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00-\x1f]*$")] = ""
-    language: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f]*$")] = ""
+    referrer: Annotated[str, Meta(max_length=2048, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
+    user_agent: Annotated[str, Meta(max_length=512, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
+    language: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
     session: Annotated[str, Meta(max_length=256)] | None = None
 
 
@@ -82,7 +82,7 @@ def check(record: Record, now_ms: int) -> int:
 
 def visitor_key(visitor: str) -> bytes:
     """128 bits for a visitor's name in a record; an exported id (32 hex digits) is itself."""
-    if HEX_VISITOR.match(visitor):
+    if HEX_VISITOR.fullmatch(visitor):
         return bytes.fromhex(visitor)
     return blake2b(visitor.encode(), digest_size=16, person=b"visitor").digest()
 

@@ -18,11 +18,15 @@ class Seen:
         if number > self.high:
             if number > self.high + 1:
                 self.missing.append((self.high + 1, number - 1))
-                del self.missing[:-MAX_GAPS]
+                self._forget()
             self.high = number
             return True
         for k, (first, last) in enumerate(self.missing):
             if first <= number <= last:
                 self.missing[k : k + 1] = [gap for gap in ((first, number - 1), (number + 1, last)) if gap[0] <= gap[1]]
+                self._forget()
                 return True
         return False
+
+    def _forget(self) -> None:
+        del self.missing[:-MAX_GAPS]

@@ -4,23 +4,19 @@ import re
 from collections.abc import Callable, Sequence
 
 from datalab.model.configuration import Funnel, Stage
-from datalab.model.routes import path_of
+from datalab.model.routes import normal_path, path_of, wildcard
 
 
 def glob_pattern(glob: str) -> re.Pattern[str]:
     """`*` for any characters, `/` included, `?` for one."""
-    return re.compile("".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in glob), re.DOTALL)
+    return wildcard([".".join(re.escape(text) for text in piece.split("?")) for piece in glob.split("*")])
 
 
-def route_rule(stage: Stage) -> Callable[[str], bool] | None:
+def route_rule(stage: Stage, *, hash_routing: bool) -> Callable[[str], bool] | None:
     """How a stage is matched by a page view's route, None for a stage of clicks."""
     if stage.url is not None:
-        # A route pattern such as /products/:id is a route too and has to survive as it is.
-        wanted = (
-            path_of(stage.url, hash_routing=False)
-            if "://" in stage.url or "%" in stage.url
-            else stage.url.rstrip("/") or "/"
-        )
+        whole = "://" in stage.url
+        wanted = path_of(stage.url, hash_routing=hash_routing) if whole else normal_path(stage.url)
         return lambda route: route == wanted
     if stage.glob is not None:
         glob = glob_pattern(stage.glob)
@@ -34,8 +30,9 @@ def route_rule(stage: Stage) -> Callable[[str], bool] | None:
 class StageMatcher:
     """Matches one funnel; masks have bit k set where stage k (from 0) matches."""
 
-    def __init__(self, funnel: Funnel) -> None:
-        self._routes = [(1 << k, rule) for k, stage in enumerate(funnel.stage) if (rule := route_rule(stage))]
+    def __init__(self, funnel: Funnel, *, hash_routing: bool = False) -> None:
+        rules = [route_rule(stage, hash_routing=hash_routing) for stage in funnel.stage]
+        self._routes = [(1 << k, rule) for k, rule in enumerate(rules) if rule]
         self._clicks = [(1 << k, stage.click) for k, stage in enumerate(funnel.stage) if stage.click is not None]
 
     def page_view(self, route: str) -> int:

@@ -23,7 +23,7 @@ VisitorId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
 PropertyValue = str | int | float | bool | None
 
 
-class UrlChange(Struct, frozen=True, array_like=True, tag="URLCHANGE"):
+class UrlChange(Struct, frozen=True, array_like=True, gc=False, tag="URLCHANGE"):
     """`["URLCHANGE", 1, 1764000000000, "https://shop.example/cart"]`: a page view."""
 
     sequence: Sequence
@@ -31,7 +31,7 @@ class UrlChange(Struct, frozen=True, array_like=True, tag="URLCHANGE"):
     url: Url
 
 
-class MouseClick(Struct, frozen=True, array_like=True, tag="MOUSECLICK"):
+class MouseClick(Struct, frozen=True, array_like=True, gc=False, tag="MOUSECLICK"):
     """`["MOUSECLICK", 2, 1764000000500, "main>button#buy", ["#buy"], 12, 8]`: target path, watched selectors that it
     or a parent matches, x, y in the element."""
 
@@ -43,7 +43,7 @@ class MouseClick(Struct, frozen=True, array_like=True, tag="MOUSECLICK"):
     y: Pixels = 0
 
 
-class MouseHover(Struct, frozen=True, array_like=True, tag="MOUSEHOVER"):
+class MouseHover(Struct, frozen=True, array_like=True, gc=False, tag="MOUSEHOVER"):
     """`["MOUSEHOVER", 3, 1764000001000, "#buy", "hover-leave", 740]`: watched selector, how the episode ended,
     milliseconds it lasted."""
 
@@ -54,7 +54,7 @@ class MouseHover(Struct, frozen=True, array_like=True, tag="MOUSEHOVER"):
     elapsed: Elapsed
 
 
-class MouseMove(Struct, frozen=True, array_like=True, tag="MOUSEMOVE"):
+class MouseMove(Struct, frozen=True, array_like=True, gc=False, tag="MOUSEMOVE"):
     """`["MOUSEMOVE", 4, 1764000001500, 310, 220]`: page coordinates in CSS pixels."""
 
     sequence: Sequence
@@ -63,7 +63,7 @@ class MouseMove(Struct, frozen=True, array_like=True, tag="MOUSEMOVE"):
     y: Pixels
 
 
-class Custom(Struct, frozen=True, array_like=True, tag="CUSTOM"):
+class Custom(Struct, frozen=True, array_like=True, gc=False, tag="CUSTOM"):
     """`["CUSTOM", 5, 1764000002000, "signup", {"plan": "pro"}]`: name and flat properties."""
 
     sequence: Sequence

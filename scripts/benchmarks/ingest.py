@@ -83,8 +83,8 @@ def measure(appliance: Appliance, scale: float) -> list[Result]:
         os.sched_setaffinity(0, cores - {0})
     results = []
     for name, batch, share, count in (
-        ("batches of 20", 20, 0.15, int(100_000 * scale)),
-        ("single events", 1, 0.50, int(40_000 * scale)),
+        ("batches of 20", 20, 0.15, int(200_000 * scale)),
+        ("single events", 1, 0.50, int(100_000 * scale)),
     ):
         data = event_frames(count, batch, time.time_ns() // 1_000_000)
         rates = [(bare(data, count), full(appliance, data, count)) for _ in range(ROUNDS)]

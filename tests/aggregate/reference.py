@@ -81,9 +81,7 @@ class Reference:
     ) -> None:
         self.configuration = configuration
         self.zone = zone
-        paths = [
-            route(each.text, configuration) if each.kind == Kind.URLCHANGE else None for each in happenings
-        ]
+        paths = [route(each.text, configuration) if each.kind == Kind.URLCHANGE else None for each in happenings]
         shown = capped([path for path in paths if path is not None], cap)
         self.events = [
             Viewed(
@@ -163,6 +161,8 @@ class Reference:
                 from_ -= QUARTER
         if to is None:
             to = max(max(times), from_) + 1
+        if to <= from_:
+            return "day", []
         hourly = to - from_ <= 3 * DAY
         edges = [from_]
         quarter = from_ // QUARTER * QUARTER + QUARTER
@@ -172,16 +172,15 @@ class Reference:
                 edges.append(quarter)
             quarter += QUARTER
         points = []
-        if from_ < to:
-            for begin, end in pairwise([*edges, to]):
-                within = [event for event in self.events if begin <= event.time < end]
-                points.append(
-                    Point(
-                        start=self.wall(begin, info).isoformat(),
-                        page_views=sum(event.route is not None for event in within),
-                        visitors=len({event.visitor for event in within}),
-                    )
+        for begin, end in pairwise([*edges, to]):
+            within = [event for event in self.events if begin <= event.time < end]
+            points.append(
+                Point(
+                    start=self.wall(begin, info).isoformat(),
+                    page_views=sum(event.route is not None for event in within),
+                    visitors=len({event.visitor for event in within}),
                 )
+            )
         return "hour" if hourly else "day", points
 
     @staticmethod
@@ -265,9 +264,7 @@ class Reference:
         matched: dict[object, list[list[Viewed]]] = {}
         for key, events in units.items():
             events.sort(key=lambda event: event.order)
-            matched[key] = [
-                [event for event in events if self.matches(stage, event)] for stage in configured.stage
-            ]
+            matched[key] = [[event for event in events if self.matches(stage, event)] for stage in configured.stage]
             reach = reach_in_order if order == "ordered" else reach_in_any_order
             for k, event in enumerate(reach(matched[key], window_of(configured))):
                 if event is not None:
@@ -285,9 +282,7 @@ class Reference:
             for key in gone:
                 last = matched[key][k][-1]
                 later = [
-                    event
-                    for event in session_of[last.place]
-                    if event.route is not None and event.order > last.order
+                    event for event in session_of[last.place] if event.route is not None and event.order > last.order
                 ]
                 went[str(later[0].route) if later else "(exit)"] += 1
             stages.append(

@@ -97,9 +97,7 @@ def test_lost_batches_lose_their_events_and_nothing_else(seed: int) -> None:
                 opening if k in present else Opening(visitor=b"stand-in%8d" % k, started=0, context=Context())
                 for k, opening in enumerate(history.openings)
             ],
-            described=[
-                described if k in present else LOST for k, described in enumerate(history.described)
-            ],
+            described=[described if k in present else LOST for k, described in enumerate(history.described)],
             happenings=[history.happenings[place] for place in events],
         )
         assert aggregate.lost_events == len(history.happenings) - len(events)
