@@ -91,7 +91,7 @@ def read_settings(path: Path | None, environment: Mapping[str, str] = os.environ
         try:
             tables = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise BadSettings(f"{path}: {error}") from None
+            raise BadSettings(f"{path}:{broken_line(text, error)}: {str(error).partition(' (at ')[0]}") from None
     places = {}
     for section, table in tables.items():
         kind = section_type(section)
@@ -144,6 +144,12 @@ def from_environment(name: str, value: str) -> tuple[str, str, Any]:
     except msgspec.ValidationError:
         raise BadSettings(f"environment variable {name}: {value!r} is no {wanted.__name__}") from None
     return section, key, plain
+
+
+def broken_line(text: str, error: tomllib.TOMLDecodeError) -> int:
+    """The line a TOML error speaks of, the last one where it speaks of the file's end."""
+    place = re.search(r"at line (\d+)", str(error))
+    return int(place[1]) if place else max(1, len(text.splitlines()))
 
 
 def line_of(text: str, section: str, key: str | None) -> int:

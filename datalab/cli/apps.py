@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 import msgspec
 
-from datalab.cli.connection import Place, ask_one, place_options, with_refusals
+from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_json, print_table
+from datalab.errors import Refusal
 from datalab.model.apps import App
 from datalab.model.configuration import read_configuration
 from datalab.operations import Configure, CreateApp, ListApps, OneApp
@@ -104,7 +105,11 @@ def config(name: str, file: Path | None, as_json: bool, place: Place) -> None:
             text = file.read_text()
         except UnicodeDecodeError:
             raise click.ClickException(f"{file} is not UTF-8 text") from None
-        one = ask_one(place, Configure(name, with_refusals(lambda: read_configuration(text))))
+        try:
+            configuration = read_configuration(text)
+        except Refusal as refusal:
+            raise click.ClickException(f"{file}: {refusal.detail}") from None
+        one = ask_one(place, Configure(name, configuration))
     if as_json:
         print_json(one.configuration)
     elif file is None:

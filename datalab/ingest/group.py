@@ -1,6 +1,7 @@
 """What arrived since the last commit, as columns that grow."""
 
 from asyncio import Future
+from itertools import islice
 from struct import Struct
 
 import numpy as np
@@ -26,6 +27,8 @@ class Group:
         self._rows = bytearray()
         """ROW after ROW: no object of an event lives on, which keeps the processor's caches for what comes next."""
         self._texts: dict[str, int] = {}
+        self.characters = 0
+        """Of the texts."""
 
     def __len__(self) -> int:
         return len(self._rows) // ROW.itemsize
@@ -41,6 +44,7 @@ class Group:
     def add(self, stream: int, events: list[Event], offset_ms: int, earliest_ms: int, latest_ms: int) -> None:
         """Add events of a stream; times are corrected by the offset and clamped (SEMANTICS, event time)."""
         texts, rows = self._texts, self._rows
+        known = len(texts)
         for event in events:
             if isinstance(event, UrlChange):
                 kind, text, number = URLCHANGE, event.url, 0
@@ -58,6 +62,8 @@ class Group:
             time = event.time + offset_ms
             time = earliest_ms if time < earliest_ms else latest_ms if time > latest_ms else time
             rows += pack(stream, event.sequence, time, kind, texts.setdefault(text, len(texts)), number)
+        if len(texts) > known:
+            self.characters += sum(map(len, islice(reversed(texts), len(texts) - known)))
 
     def events(self) -> Events:
         """The columns."""

@@ -16,6 +16,10 @@ from datalab.stores.journal import Journal, PartitionKey
 
 log = logging.getLogger(__name__)
 
+CHARACTERS_PER_EVENT = 256
+"""Texts that may wait for the disk, for each event that may: most are shorter, and equal ones count once."""
+RETRY_SECONDS = 5.0
+
 Hand = Callable[[PartitionKey, Batch], Awaitable[None]]
 """The next station: aggregation. Waits while that has too much to do."""
 
@@ -51,6 +55,7 @@ class Intake:
         self._receivers: dict[Receiver, Stream] = {}
         self._arrived = asyncio.Event()
         self._most_bytes = settings.pending_events * ROW.itemsize
+        self._most_characters = settings.pending_events * CHARACTERS_PER_EVENT
         self.full = False
         """Whether senders have to wait in `room`."""
         self._room = asyncio.Event()
@@ -80,7 +85,7 @@ class Intake:
         accepted = self._gate.admit(stream, events)
         if accepted:
             self._group.add(stream.number, accepted, stream.offset, stream.started, self._clock())
-            if self._group.bytes >= self._most_bytes:
+            if self._group.bytes >= self._most_bytes or self._group.characters >= self._most_characters:
                 self.full = True
                 self._room.clear()
         # Also for repeats: what they repeat may still be on its way to the disk, in this group at the latest.
@@ -122,7 +127,9 @@ class Intake:
         self._arrived.set()
 
     async def _commit(self) -> None:
-        group, receivers = self._group, {receiver: stream.seen.high for receiver, stream in self._receivers.items()}
+        # The streams are held until the figures know what was seen of them: nobody may ask earlier.
+        group, streams = self._group, self._receivers
+        receivers = {receiver: stream.seen.high for receiver, stream in streams.items()}
         self._group, self._receivers, self.full = Group(), {}, False
         self._room.set()
         if group:
@@ -142,14 +149,15 @@ class Intake:
         while True:
             try:
                 batch = await self._journal.append(self.partition, group.openings, events)
-            except Unavailable as refusal:
+            except Exception as failure:
+                refusal = self._refusal_of(failure)
                 if self.refusal is None:
-                    log.error("partition %s: %s", self.partition, refusal.detail)
+                    log.error("%s", refusal.detail, exc_info=failure is not refusal)
                 await self._refuse(refusal, group, receivers)
                 if self._closed:
                     log.error("partition %s: closed with %d events unacknowledged", self.partition, len(events))
                     return None
-                await asyncio.sleep(refusal.retry_after or 1.0)
+                await asyncio.sleep(refusal.retry_after or RETRY_SECONDS)
                 continue
             if self.refusal is not None:
                 log.warning("partition %s: the disk takes events again", self.partition)
@@ -158,6 +166,15 @@ class Intake:
                 if not waiting.done():
                     waiting.set_result(number)
             return batch
+
+    def _refusal_of(self, failure: Exception) -> Unavailable:
+        """What senders are told; a fault of our own too must not lose what was admitted."""
+        if isinstance(failure, Unavailable):
+            return failure
+        return Unavailable(
+            f"partition {self.partition}: the appliance fails to store events, its log says why ({failure!r})",
+            retry_after=RETRY_SECONDS,
+        )
 
     async def _refuse(self, refusal: Unavailable, group: Group, receivers: dict[Receiver, int]) -> None:
         self.refusal = refusal

@@ -25,12 +25,20 @@ class Presence:
         sockets[visitor] -= 1
         if not sockets[visitor]:
             del sockets[visitor]
+            leaving = self._remaining(app, now_ms)
             if not goodbye:
-                self._leaving[app][visitor] = now_ms + GRACE_MS
+                leaving[visitor] = now_ms + GRACE_MS
 
     def count(self, app: str, now_ms: int) -> int:
         """Visitors present."""
+        return len(self._sockets[app]) + len(self._remaining(app, now_ms))
+
+    def _remaining(self, app: str, now_ms: int) -> dict[str, int]:
+        """Those that may still come back; the others are forgotten."""
         leaving = self._leaving[app]
-        for visitor in [visitor for visitor, until in leaving.items() if until <= now_ms]:
-            del leaving[visitor]
-        return len(self._sockets[app]) + len(leaving)
+        while leaving:
+            first = next(iter(leaving))
+            if leaving[first] > now_ms:
+                break
+            del leaving[first]
+        return leaving

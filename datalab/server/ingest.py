@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import msgspec
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from datalab.errors import Malformed, Refusal, TooMany, Unavailable
 from datalab.ingest.hello import Visit
@@ -26,15 +26,18 @@ from datalab.server.middleware import problem
 from datalab.services.services import Services
 
 HEARTBEAT_SECONDS = 30
-MAX_UNSENT_BYTES = 64 * 1024
-"""Acknowledgements that a page does not read; beyond this its socket is closed."""
+MAX_UNSENT_BYTES = 32 * 1024
+"""Acknowledgements that a page does not read; beyond this its socket is closed. Less than the 64 KiB from which on a
+transport makes its writers wait: acknowledging one page may not hold up the others."""
 MAX_USER_AGENT = 512
 ALLOWED_HEADERS = "content-type, x-datalab-token"
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a message may raise, the last for brackets within brackets."""
 
 
 def cross_origin(request: web.Request, response: web.Response) -> web.Response:
     """Let the page that asked read the answer; what it may do is decided by token and origin, not by this."""
-    origin = request.headers.get("Origin")
+    origin = origin_of(request)
     if origin is not None:
         response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Vary"] = "Origin"
@@ -60,7 +63,7 @@ async def hello(request: web.Request) -> web.Response:
         message = read(decode_hello, await body(request))
         welcome = await request.app[SERVICES].ingest.hello(
             request.headers.get("x-datalab-token", ""),
-            request.headers.get("Origin"),
+            origin_of(request),
             printable(request.headers.get("User-Agent", ""))[:MAX_USER_AGENT],
             message,
         )
@@ -74,7 +77,7 @@ async def events(request: web.Request) -> web.Response:
     """`POST /api/v1/events`."""
     try:
         posted = read(decode_posted_events, await body(request))
-        sequence = await request.app[SERVICES].ingest.post(request.headers.get("Origin"), posted)
+        sequence = await request.app[SERVICES].ingest.post(origin_of(request), posted)
     except Refusal as refusal:
         request.app[SERVICES].partitions.gate.refuse(refusal.code)
         return cross_origin(request, problem(refusal))
@@ -88,7 +91,7 @@ async def open_socket(request: web.Request) -> web.StreamResponse:
         sockets = request.app[SOCKETS]
         if len(sockets) >= request.app[SETTINGS].ingest.max_sockets:
             raise TooMany("too many pages are connected; post the events instead", retry_after=30.0)
-        visit = services.ingest.open(request.query.get("ticket", "")[:100], request.headers.get("Origin"))
+        visit = services.ingest.open(request.query.get("ticket", "")[:100], origin_of(request))
     except Refusal as refusal:
         services.partitions.gate.refuse(refusal.code)
         return cross_origin(request, problem(refusal))
@@ -120,6 +123,10 @@ class Connection:
         visit, stream, intake = self._visit, self._visit.stream, self._visit.intake
         messages = 0
         async for frame in self._socket:
+            if frame.type is WSMsgType.ERROR:
+                # Too large, or no websocket frame: the socket is closed with the code that says which.
+                services.partitions.gate.refuse("frame")
+                return False
             messages += 1
             try:
                 message = decode_client_message(frame.data)
@@ -130,7 +137,7 @@ class Connection:
                 if intake.full:
                     await intake.room()
                 intake.take(stream, message.events, self)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except UNREADABLE as error:
                 services.partitions.gate.refuse("malformed")
                 await self._send(Rejected(messages, "malformed", str(error)[:500]))
             except Unavailable as refusal:
@@ -169,7 +176,9 @@ class Connection:
 
 
 async def body(request: web.Request) -> bytes:
-    """The request's body; raises HTTPRequestEntityTooLarge, Malformed where it stops coming."""
+    """The request's body. Raises Malformed where it is packed, too large or stops coming."""
+    if (packed := request.headers.get("Content-Encoding", "identity")) != "identity":
+        raise Malformed(f"the message is packed by {packed[:20]!a}; send it as it is")
     if (request.content_length or 0) > MAX_MESSAGE_BYTES:
         raise Malformed(f"the message is larger than {MAX_MESSAGE_BYTES} bytes; send fewer events at a time")
     try:
@@ -187,7 +196,7 @@ def read(decode: Any, data: bytes) -> Any:
     """Decode; raises Malformed."""
     try:
         return decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Malformed(f"the message does not follow the protocol: {error}"[:500]) from None
 
 
@@ -198,6 +207,12 @@ def json(message: Any) -> web.Response:
     )
 
 
+def origin_of(request: web.Request) -> str | None:
+    """The page's origin; None also for one that no browser would send, since they all write ASCII."""
+    origin = request.headers.get("Origin")
+    return origin if origin is not None and origin.isascii() else None
+
+
 def printable(text: str) -> str:
-    """Without control characters."""
-    return "".join(character for character in text if character >= " ")
+    """Without control characters and the half characters that stand for bytes which are no UTF-8."""
+    return "".join(character for character in text if character >= " " and not "\ud800" <= character <= "\udfff")

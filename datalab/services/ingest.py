@@ -78,7 +78,6 @@ class Ingest:
             if session.app != app.id or session.partition != app.partition:
                 raise SessionRefused("the session belongs to another app or an earlier partition; say hello again")
             stream = await self._stream(session, app)
-            stream.offset = self._clock() - hello.session_start
             stored = await self._stored(stream, intake)
         return self._reception.welcome(app, claims.generation, stream, intake, stored)
 

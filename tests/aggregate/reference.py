@@ -1,4 +1,4 @@
-"""SEMANTICS.md over a list of events in plain Python, as slow and as plain as can be; shares only structs with datalab."""
+"""SEMANTICS.md over a list of events in plain Python, as slow and plain as can be; shares only structs with datalab."""
 
 import re
 from collections import Counter, defaultdict
@@ -10,17 +10,7 @@ from zoneinfo import ZoneInfo
 
 from datalab.model.configuration import Configuration, Funnel, Stage
 from datalab.model.events import Kind, Opening
-from datalab.model.figures import (
-    Audience,
-    FunnelFigures,
-    NextRoute,
-    Overview,
-    Page,
-    Pages,
-    Point,
-    Share,
-    StageFigures,
-)
+from datalab.model.figures import Audience, FunnelFigures, NextRoute, Overview, Page, Pages, Point, Share, StageFigures
 from datalab.model.ranges import Range
 
 TIMEOUT = 30 * 60 * 1000
@@ -160,7 +150,7 @@ class Reference:
             while self.wall(from_ - QUARTER, info).date() == self.wall(min(times), info).date():
                 from_ -= QUARTER
         if to is None:
-            to = max(max(times), from_) + 1
+            to = max(*times, from_) + 1
         if to <= from_:
             return "day", []
         hourly = to - from_ <= 3 * DAY

@@ -1,6 +1,7 @@
 """Apps: who may see them, what they are called, and where their pages are."""
 
 import pytest
+from msgspec.structs import replace
 
 from datalab.errors import Forbidden, Invalid, Locked, Missing, Taken
 from datalab.keys import Key
@@ -23,8 +24,15 @@ ADA, BEN, CLEO = person("ada.l", "shop.example"), person("ben.m", "shop.example"
 
 
 def described(name: str, owner: User = ADA, **more: object) -> App:
-    fields: dict[str, object] = {"id": new_id(), "created": 0, "origins": ["https://shop.example"], **more}
-    return App(name=name, owner=owner.username, organisation=owner.organisation, **fields)  # type: ignore[arg-type]
+    app = App(
+        id=new_id(),
+        name=name,
+        owner=owner.username,
+        organisation=owner.organisation,
+        origins=["https://shop.example"],
+        created=0,
+    )
+    return replace(app, **more)
 
 
 @pytest.fixture
