@@ -6,7 +6,7 @@ import msgspec
 
 from datalab.model.configuration import Configuration
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same events would give other figures, so that old snapshots are not used."""
 
 

@@ -51,9 +51,13 @@ class Texts:
     def _page(self, url: str) -> tuple[int, ...]:
         found = self._pages.get(url)
         if found is None:
-            route = self._router.route(url)
-            # Stages see the page's own route, also where the dimension counts it under (other).
-            found = (self._routes.code(route), *(matcher.page_view(route) for matcher in self._matchers))
+            route, path = self._router.route(url), self._router.path(url)
+            # Stages see the page's own route, also where the dimension counts it under (other), and its path, so that
+            # /products/[0-9]+ and /products/:id both find it.
+            found = (
+                self._routes.code(route),
+                *(matcher.page_view(route) | matcher.page_view(path) for matcher in self._matchers),
+            )
             if len(self._pages) >= KNOWN_TEXTS:
                 self._pages.clear()
             self._pages[url] = found

@@ -53,9 +53,13 @@ class Router:
         routes = [normal_path(route) for route in configuration.routes]
         self._patterns = [(pattern_of(route), route) for route in routes]
 
+    def path(self, url: str) -> str:
+        """The path of a URL, before it is folded."""
+        return path_of(url, hash_routing=self._hash_routing)
+
     def route(self, url: str) -> str:
         """The route of a URL."""
-        path = path_of(url, hash_routing=self._hash_routing)
+        path = self.path(url)
         for pattern, route in self._patterns:
             if pattern.fullmatch(path):
                 return route

@@ -8,6 +8,8 @@ from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from datalab.model.configuration import Configuration, Funnel, Stage
 from datalab.model.events import Kind, Opening
 from datalab.model.figures import Audience, FunnelFigures, NextRoute, Overview, Page, Pages, Point, Share, StageFigures
@@ -39,6 +41,8 @@ class Viewed(NamedTuple):
     kind: Kind
     path: str | None
     """A page view's route before the cap."""
+    plain: str | None
+    """The same before it is folded into the app's patterns: stages match either."""
     route: str | None
     text: str
 
@@ -81,6 +85,7 @@ class Reference:
                 stream=each.stream,
                 kind=each.kind,
                 path=path,
+                plain=None if path is None else route(each.text, replace(configuration, routes=[])),
                 route=None if path is None else shown.get(path, "(other)"),
                 text=each.text,
             )
@@ -312,12 +317,16 @@ class Reference:
             return stage.click in parts or stage.click in [named.get(part) for part in parts]
         if event.path is None:
             return False
-        if stage.url is not None:
-            return event.path == stage.url
-        if stage.glob is not None:
-            return fits(stage.glob, event.path)
-        assert stage.regex is not None
-        return re.search(stage.regex, event.path) is not None
+        return any(page is not None and viewed(stage, page) for page in (event.path, event.plain))
+
+
+def viewed(stage: Stage, page: str) -> bool:
+    if stage.url is not None:
+        return page == stage.url
+    if stage.glob is not None:
+        return fits(stage.glob, page)
+    assert stage.regex is not None
+    return re.search(stage.regex, page) is not None
 
 
 def inside(event: Viewed, range: Range) -> bool:
