@@ -60,7 +60,8 @@ class Accounts:
         self._hashing = asyncio.Semaphore(1)
         self._waiting = 0
         self._attempts = Attempts(settings.login_attempts)
-        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._nobody = ""
+        """A hash that no password fits, made when it is first needed."""
 
     async def add(
         self, username: str, organisation: str, password: str, first_name: str, last_name: str, position: str
@@ -107,6 +108,8 @@ class Accounts:
                 # Again, since attempts that were let in together may have failed while this one waited.
                 self._attempts.check(watched, now)
                 user = await self._documents.run(lambda collections: collections.users.get(name))
+                if not self._nobody:
+                    self._nobody = await on_thread(lambda: self._hasher.hash(secrets.token_hex(16)))
                 stored = user.password_hash if user is not None else self._nobody
                 right = await on_thread(lambda: self._verify(stored, password.strip()))
                 if user is None or not right or user.disabled:

@@ -1,23 +1,37 @@
 """Small histories to import, and commands that must work or must be refused."""
 
+import contextlib
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import run_datalab
+from click.testing import CliRunner, Result
+
+from datalab.cli import main
 
 APP = "shop.example/shop"
 PASSWORD = "correct horse"
 MONDAY = 1_790_000_000_000
-"""2026-09-21T13:33:20Z."""
+"""2026-09-21T14:13:20Z."""
 MINUTE = 60_000
+
+
+def run(*arguments: str, data: Path, text: str | bytes | None = None) -> Result:
+    """A command in this process, since starting one takes half a second; nothing but an exit may come out of it."""
+    environment = dict.fromkeys([name for name in os.environ if name.startswith("DATALAB_")])
+    with contextlib.chdir(data.parent):
+        done = CliRunner(env=environment).invoke(main, [*arguments, "--data", str(data)], input=text)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done
 
 
 def good(*arguments: str, data: Path, text: str | None = None) -> str:
     """What a command prints that must work."""
-    done = run_datalab(*arguments, data=data, text=text)
-    assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    done = run(*arguments, data=data, text=text)
+    assert done.exit_code == 0, f"{arguments}: {done.stderr}"
     return done.stdout
 
 
@@ -28,10 +42,9 @@ def good_json(*arguments: str, data: Path, text: str | None = None) -> Any:
 
 def refused(*arguments: str, data: Path, text: str | None = None, code: int = 1) -> str:
     """The line on standard error of a command that must be refused, with nothing on standard output."""
-    done = run_datalab(*arguments, data=data, text=text)
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    done = run(*arguments, data=data, text=text)
+    assert done.exit_code == code, f"{arguments}: {done.exit_code}\n{done.stdout}\n{done.stderr}"
     assert done.stdout == ""
-    assert "Traceback" not in done.stderr
     line = done.stderr.removesuffix("\n")
     if code == 1:
         assert line.startswith("Error: "), line
@@ -86,7 +99,7 @@ selector = "#add"
 VISITS = [
     view("ann", 0, "/catalog"),
     {"visitor": "ann", "time": MONDAY + 60_000, "kind": "click", "target": "Add to cart"},
-    {"visitor": "ann", "time": MONDAY + 62_000, "kind": "hover", "target": "Add to cart", "action": "hover-click", "elapsed": 900},
+    {"visitor": "ann", "time": MONDAY + 62_000, "kind": "hover", "target": "#add", "action": "hover-click", "elapsed": 9},
     view("ann", 2, "/thanks/1"),
     {"visitor": "ann", "time": MONDAY + 121_000, "kind": "custom", "name": "paid", "properties": {"total": 9.5}},
     view("bob", 1, "/catalog"),

@@ -1,6 +1,5 @@
 """What commands refuse: exit code 1, one clear line, nothing changed; 2 where the command line itself is wrong."""
 
-import os
 import socket
 import subprocess
 from collections.abc import Callable
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.history import APP, CONFIGURATION, PASSWORD, VISITS, add_app, add_user, good, good_json, ndjson, refused
-from tests.conftest import DATALAB, Server, clean_environment
+from tests.conftest import DATALAB, Server, clean_environment, run_datalab
 
 CREATE = ("--owner", "ada.l", "--url", "https://shop.example")
 
@@ -94,6 +93,18 @@ def test_refusals_of_people_and_apps(data: Path) -> None:
 def test_an_unknown_app_is_refused(tmp_path: Path, command: tuple[str, ...]) -> None:
     line = refused(*command, "shop.example/none", data=tmp_path / "data")
     assert line == "Error: there is no app shop.example/none; `datalab app list` shows all"
+
+
+def test_a_process_says_it_in_one_line_without_a_traceback(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for arguments, code in [(("app", "show", APP), 1), (("app", "show"), 2), (("app", "list", "--json"), 0)]:
+        done = run_datalab(*arguments, data=data)
+        assert done.returncode == code
+        assert "Traceback" not in done.stderr
+        assert done.stdout == ("" if code else "[]\n")
+    assert run_datalab("app", "show", APP, data=data).stderr == (
+        f"Error: there is no app {APP}; `datalab app list` shows all\n"
+    )
 
 
 def test_refusals_of_reports_and_imports(data: Path) -> None:
@@ -198,7 +209,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
     server.stop()
 
     def chosen(environment: dict[str, str]) -> set[str]:
-        before = set(os.listdir(tmp_path))
+        before = {path.name for path in tmp_path.iterdir()}
         subprocess.run(
             [*DATALAB, "user", "list"],
             env={**clean_environment(), **environment},
@@ -207,7 +218,7 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
             capture_output=True,
             timeout=60,
         )
-        return set(os.listdir(tmp_path)) - before
+        return {path.name for path in tmp_path.iterdir()} - before
 
     assert chosen({}) == {"from-file"}
     assert chosen({"DATALAB_STORAGE_DIRECTORY": "from-setting"}) == {"from-setting"}
@@ -217,11 +228,8 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 def test_a_locked_directory_without_a_server_is_named(tmp_path: Path) -> None:
     data = tmp_path / "data"
     add_user(data)
-    holder = subprocess.Popen(
-        [DATALAB[0], "-c", f"from datalab.appliance import *; take_lock(Path({str(data)!r})); print(1, flush=True); input()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )  # fmt: skip
+    work = f"from datalab.appliance import *; take_lock(Path({str(data)!r})); print(1, flush=True); input()"
+    holder = subprocess.Popen([DATALAB[0], "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with holder:
         assert holder.stdout is not None
         holder.stdout.readline()

@@ -13,12 +13,8 @@ from aiohttp import ClientSession, WSServerHandshakeError
 
 from datalab.appliance import opened
 from datalab.errors import TokenRefused
-from datalab.model.events import Position
-from datalab.model.routes import OTHER
-from datalab.model.wire import Acknowledgement, Hello, PostedEvents, Rejected, Stop, UrlChange
+from datalab.model.wire import Acknowledgement, Hello, PostedEvents, Rejected, Stop
 from datalab.settings import Settings
-from datalab.stores.embedded.journal import EmbeddedJournal
-from datalab.stores.journal import PartitionKey
 from tests.conftest import Server, run_datalab
 from tests.server.client import NAME, ORIGIN, Answer, Page, Shop, log_in, now, view
 
@@ -365,84 +361,3 @@ async def test_headers_and_context_of_any_bytes(server: Server, page: Page) -> N
         (b"Origin: http://\xff.example\r\n", plain, b"403"),
     ):
         assert (await asyncio.to_thread(raw_hello, server, page.token, headers, body)).split()[1] == status
-
-
-async def test_odd_but_valid_events_are_counted(shop: Shop, start_server: Start, http: ClientSession) -> None:
-    server = start_server()
-    page = await Page(http, server.url, shop.token).enter()
-    await page.socket.send_str(
-        '{"type":"events","more":{"a":[1]},"events":[["URLCHANGE",1,1,"http://shop.example/a",7,{"new":1}],'
-        '["URLCHANGE",2,1,"http://["],["URLCHANGE",3,1,"//\\u2028\\u202e%zz%"],["CUSTOM",4,1,"\\u007f",'
-        '{"big":123456789012345678901234567890,"text":"\\u0000\\u001f","pair":"\\ud83d\\ude00"}]]}'
-    )
-    await page.acknowledged(4)
-    await page.send()
-    await page.acknowledged(4)
-    dashboard = await log_in(http, server.url, shop.app)
-    await dashboard.until(events=4)
-    assert (await dashboard.overview()).page_views == 3
-    server.kill()
-    server = start_server()
-    dashboard.url = server.url
-    await dashboard.until(events=4)
-    assert (await dashboard.pages())["/a"] == 1
-
-
-async def test_times_are_clamped_to_the_session(shop: Shop, start_server: Start, http: ClientSession) -> None:
-    server = start_server()
-    before = now()
-    page = await Page(http, server.url, shop.token).enter()
-    far = 2**53
-    await page.send(view(1, at=-far), view(2, at=0), view(3, at=far), view(4, at=now() + 86_400_000))
-    await page.acknowledged(4)
-    after = now()
-    dashboard = await log_in(http, server.url, shop.app)
-    await dashboard.until(events=4)
-    overview = await dashboard.overview()
-    assert (overview.page_views, overview.sessions) == (4, 1)
-    assert overview.duration_mean is not None
-    assert 0 <= overview.duration_mean <= (after - before) / 1000
-    assert len(overview.series) <= 48, "the figures begin and end today"
-    server.stop()
-    times = [event.time for event in await journal_views(shop)]
-    assert len(times) == 4
-    assert all(before <= time <= after for time in times)
-
-
-async def test_routes_beyond_the_cap_are_counted_together(shop: Shop, start_server: Start, http: ClientSession) -> None:
-    routes, cap, at_once = 60_000, 1_000, 750
-    server = start_server(environment={"DATALAB_FIGURES_MAX_VALUES": str(cap)})
-    dashboard = await log_in(http, server.url, shop.app)
-    page = await Page(http, server.url, shop.token).enter()
-    for first in range(1, routes + 1, at_once):
-        await page.send(*(view(number, f"/{number:x}", at=0) for number in range(first, first + at_once)))
-        await page.acknowledged(first + at_once - 1)
-    await dashboard.until(events=routes)
-    for restarted in (False, True):
-        found = await dashboard.pages()
-        assert len(found) <= cap + 1
-        assert found[OTHER] == routes - (len(found) - 1)
-        assert found[OTHER] >= routes - cap
-        assert set(found.values()) == {1, found[OTHER]}
-        assert (await dashboard.overview()).page_views == routes
-        assert server.stop() == 0
-        if not restarted:
-            server = start_server(environment={"DATALAB_FIGURES_MAX_VALUES": str(cap)})
-            dashboard.url = server.url
-    verified = await asyncio.to_thread(run_datalab, "verify", data=shop.data)
-    assert (verified.returncode, verified.stdout.strip()) == (0, "everything is whole")
-    assert {event.url for event in await journal_views(shop)} == {f"{ORIGIN}/{n:x}" for n in range(1, routes + 1)}
-
-
-async def journal_views(shop: Shop) -> list[UrlChange]:
-    """The page views that the journal holds."""
-    journal = EmbeddedJournal(shop.data)
-    found = [
-        UrlChange(int(sequence), int(time), batch.events.texts[text])
-        async for batch in journal.replay(PartitionKey(shop.app, 1), Position())
-        for sequence, time, text in zip(
-            batch.events.sequence, batch.events.time, batch.events.text.tolist(), strict=True
-        )
-    ]
-    await journal.close()
-    return found

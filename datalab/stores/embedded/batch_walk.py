@@ -137,7 +137,7 @@ def look(source: Source, offset: int, *, checked_from: int) -> Found:
         if end > source.size:
             raise Damaged("a batch's end is cut off")
         body = b""
-        if offset > checked_from or header.format != FORMAT or not source.begins(end):
+        if end > checked_from or header.format != FORMAT or not source.begins(end):
             size = end - offset
             body = source.read(offset + HEADER.size, header.payload_bytes)
             check_batch(header, head, body)

@@ -20,4 +20,5 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if done.returncode:
         pytest.skip(f"no right to mount a tmpfs, a full disk is tested by injected faults only: {done.stderr.strip()}")
     yield point
-    subprocess.run(["umount", str(point)], check=True)
+    # Lazily, since a test that failed may have left files open.
+    subprocess.run(["umount", "--lazy", str(point)], check=True)

@@ -140,6 +140,20 @@ def test_a_flipped_bit_in_the_middle_is_reported_and_skipped(
         file.close()
 
 
+def test_a_wrong_position_in_an_unchecked_header_misleads_no_replay(
+    path: Path, ends: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partition_file, "CHECKED_TAIL_BYTES", 0)
+    monkeypatch.setattr(partition_file, "LANDMARK_BYTES", 1)
+    data = bytearray(path.read_bytes())
+    data[ends[2] + 12 : ends[2] + 24] = bytes(12)
+    path.write_bytes(data)
+    file = PartitionFile(KEY, path)
+    assert file.open_for_append() == Position(4, 12)
+    assert replayed(file, Position(1, 3)) == [PLAIN[1], PLAIN[3]]
+    file.close()
+
+
 def test_a_last_batch_that_is_larger_than_the_checked_tail_is_checked(
     path: Path, ends: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
