@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -113,7 +114,7 @@ async def post(session: aiohttp.ClientSession, asked: msgspec.Struct) -> Any:
     try:
         async with session.post(
             f"http://datalab/operations/{name}",
-            data=msgspec.msgpack.encode(asked),
+            data=BytesIO(msgspec.msgpack.encode(asked)),
             timeout=aiohttp.ClientTimeout(total=None),
         ) as response:
             body = await response.read()

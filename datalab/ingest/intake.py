@@ -5,6 +5,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import numpy as np
+from msgspec.structs import replace
+
 from datalab.clock import Clock
 from datalab.errors import Unavailable
 from datalab.ingest.gate import Gate, Stream
@@ -100,7 +103,7 @@ class Intake:
     async def store(self, openings: list[Opening], events: Events) -> Batch:
         """Append history at once; its streams are counted from the first of these openings. Raises Unavailable."""
         async with self._appending:
-            events.stream[:] += self.position.streams
+            events = replace(events, stream=events.stream + np.uint32(self.position.streams))
             batch = await self._journal.append(self.partition, openings, events)
             self.position = batch.end
             await self._hand_on(self.partition, batch)

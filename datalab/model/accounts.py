@@ -4,9 +4,9 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-Username = Annotated[str, Meta(min_length=5, max_length=32, pattern=r"^[A-Za-z0-9._-]+$")]
-Domain = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^/\s\x00-\x1f]+$")]
-PersonName = Annotated[str, Meta(max_length=80, pattern=r"^[^\x00-\x1f]*$")]
+Username = Annotated[str, Meta(min_length=5, max_length=32, pattern=r"^[A-Za-z0-9._-]+(?!\n)$")]
+Domain = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[^/\s\x00-\x1f]+(?!\n)$")]
+PersonName = Annotated[str, Meta(max_length=80, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 Password = Annotated[str, Meta(min_length=10, max_length=256)]
 
 

@@ -6,9 +6,9 @@ from msgspec import Meta, Struct
 
 from datalab.model.configuration import Configuration
 
-AppName = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^/\x00-\x1f]+$")]
-Origin = Annotated[str, Meta(max_length=255, pattern=r"^https?://[^/\s?#]+$")]
-Tag = Annotated[str, Meta(min_length=1, max_length=30, pattern=r"^[^\x00-\x1f]+$")]
+AppName = Annotated[str, Meta(min_length=1, max_length=60, pattern=r"^[^/\x00-\x1f]+(?!\n)$")]
+Origin = Annotated[str, Meta(max_length=255, pattern=r"^https?://[^/\s?#]+(?!\n)$")]
+Tag = Annotated[str, Meta(min_length=1, max_length=30, pattern=r"^[^\x00-\x1f]+(?!\n)$")]
 
 
 class IssuedToken(Struct, frozen=True, kw_only=True):

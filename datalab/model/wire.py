@@ -15,11 +15,11 @@ MAX_EVENTS_IN_MESSAGE = 1000
 Sequence = Annotated[int, Meta(ge=1, le=2**32 - 2)]
 Millis = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 """The client's clock, milliseconds since the epoch; any value is accepted here and clamped by the gate."""
-Text = Annotated[str, Meta(max_length=512, pattern=r"^[^\x00-\x1f]*$")]
-Url = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f]*$")]
+Text = Annotated[str, Meta(max_length=512, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
+Url = Annotated[str, Meta(min_length=1, max_length=2048, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 Pixels = Annotated[int, Meta(ge=0, le=65535)]
 Elapsed = Annotated[int, Meta(ge=0, le=86_400_000)]
-VisitorId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$")]
+VisitorId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}(?!\n)$")]
 PropertyValue = str | int | float | bool | None
 
 
@@ -85,7 +85,7 @@ class Hello(Struct, frozen=True, kw_only=True):
     page: Url
     referrer: Annotated[str, Meta(max_length=2048)] = ""
     language: Annotated[str, Meta(max_length=64)] = ""
-    screen: Annotated[str, Meta(pattern=r"^([0-9]{1,5}x[0-9]{1,5})?$")] = ""
+    screen: Annotated[str, Meta(pattern=r"^([0-9]{1,5}x[0-9]{1,5})?(?!\n)$")] = ""
     visitor: VisitorId | None = None
     session: Annotated[str, Meta(max_length=256)] | None = None
     """The session string of an earlier welcome, to go on with its sequence numbers."""

@@ -67,7 +67,7 @@ class Partitions:
                     key, self._journal, self._aggregation.feed, self.gate, self._settings.ingest, self._clock
                 )
                 await intake.open()
-                await self._aggregation.load(key, self.rules(app))
+                await self._aggregation.load(key, self.rules(app), intake.position)
                 self._intakes[key] = intake
                 self._runner.start(f"aggregation of {key}", lambda: self._aggregation.run(key))
                 self._runner.start(f"intake of {key}", intake.run)

@@ -61,18 +61,24 @@ class Aggregation:
         self._partitions: dict[PartitionKey, Partition] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="aggregate")
 
-    async def load(self, key: PartitionKey, rules: Rules) -> None:
-        """Make a partition's figures: from its snapshot, where it fits, and what the journal holds behind it."""
-        aggregate, start = await self._make(key, rules)
+    async def load(self, key: PartitionKey, rules: Rules, end: Position | None = None) -> None:
+        """Make a partition's figures: from its snapshot, where it fits, and what the journal holds behind it.
+
+        `end` is the journal's end where it is known: a snapshot beyond it tells of a tail that was lost since.
+        """
+        aggregate, start = await self._make(key, rules, end)
         self._partitions[key] = Partition(aggregate, start)
 
     async def reload(self, key: PartitionKey, rules: Rules) -> None:
         """The same for a partition in use; nothing may be fed meanwhile."""
-        aggregate, start = await self._make(key, rules)
+        aggregate, start = await self._make(key, rules, None)
         self._partition(key).replace(aggregate, start)
 
-    async def _make(self, key: PartitionKey, rules: Rules) -> tuple[PartitionAggregate, Position]:
+    async def _make(self, key: PartitionKey, rules: Rules, end: Position | None) -> tuple[PartitionAggregate, Position]:
         aggregate = await self._on_thread(lambda: snapshot.read(self._path(key), rules)) or PartitionAggregate(rules)
+        if end is not None and (aggregate.position.streams > end.streams or aggregate.position.events > end.events):
+            log.warning("partition %s: its snapshot is ahead of the journal; the figures are made anew", key)
+            aggregate = PartitionAggregate(rules)
         start = aggregate.position
         async for batch in self._journal.replay(key, aggregate.position):
             await self._on_thread(partial(aggregate.take, batch))
@@ -116,7 +122,13 @@ class Aggregation:
                 while partition.queue and count + len(partition.queue[0].events) <= JOINED_EVENTS:
                     batches.append(partition.queue.popleft())
                     count += len(batches[-1].events)
-                await self._on_thread(partial(apply, partition, batches))
+                try:
+                    await self._on_thread(partial(apply, partition, batches))
+                except Exception:
+                    # The journal has them; what comes after must not wait for a fault of ours.
+                    log.exception(
+                        "partition %s: %d events are missing in the figures until they are made anew", key, count
+                    )
                 partition.queued_events -= count
                 if partition.queued_events < QUEUED_EVENTS:
                     partition.room.set()

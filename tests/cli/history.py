@@ -99,7 +99,7 @@ selector = "#add"
 VISITS = [
     view("ann", 0, "/catalog"),
     {"visitor": "ann", "time": MONDAY + 60_000, "kind": "click", "target": "Add to cart"},
-    {"visitor": "ann", "time": MONDAY + 62_000, "kind": "hover", "target": "#add", "action": "hover-click", "elapsed": 9},
+    {"visitor": "ann", "time": MONDAY + 62_000, "kind": "hover", "target": "a", "action": "hover-click", "elapsed": 9},
     view("ann", 2, "/thanks/1"),
     {"visitor": "ann", "time": MONDAY + 121_000, "kind": "custom", "name": "paid", "properties": {"total": 9.5}},
     view("bob", 1, "/catalog"),

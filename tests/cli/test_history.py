@@ -97,7 +97,7 @@ def test_again_while_a_server_runs_and_after_a_kill(data: Path, start_server: Ca
 
 
 BAD_LINES = [
-    ("{", "JSON is malformed"),
+    ("{", "truncated"),
     ("[]", "Expected `object`"),
     ("\udcff", "JSON is malformed"),
     ('{"visitor": "a", "kind": "urlchange", "url": "/"}', "missing required field `time`"),

@@ -162,3 +162,34 @@ async def test_a_partition_that_is_not_loaded_is_missing(journal: MemoryJournal,
     with pytest.raises(Missing):
         await aggregation.seen(KEY, 0)
     await aggregation.close()
+
+
+async def test_a_snapshot_ahead_of_the_journal_is_not_used(journal: MemoryJournal, tmp_path: Path) -> None:
+    async with running(journal, tmp_path, rules()) as aggregation:
+        await feed(aggregation, journal, 0, 1, 2, 3)
+    # The journal lost its tail, as when bit rot made a start cut it off.
+    shorter = MemoryJournal()
+    await shorter.open(KEY)
+    batch = await shorter.append(KEY, [opening(1)], events(0, 1))
+    aggregation = Aggregation(shorter, tmp_path)
+    await aggregation.load(KEY, rules(), batch.end)
+    assert aggregation.events(KEY) == 1
+    await aggregation.close()
+
+
+async def test_a_fault_in_the_figures_does_not_stop_what_comes_after(
+    journal: MemoryJournal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ArithmeticError("a fault")
+
+    async with running(journal, tmp_path, rules()) as aggregation:
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "apply", broken)
+            await feed(aggregation, journal, 0, 1, 2)
+            await aggregation.settled(KEY)
+        assert "2 events are missing in the figures" in caplog.text
+        await feed(aggregation, journal, 1, 1)
+        await aggregation.settled(KEY)
+        await aggregation.reload(KEY, rules())
+        assert aggregation.events(KEY) == 3
