@@ -1,6 +1,7 @@
 """The JSON API and the login form, with what browsers and others may send them."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -44,24 +45,35 @@ class Place(NamedTuple):
         return answer.headers["Set-Cookie"].partition("=")[2].partition(";")[0]
 
 
+class Prepared(NamedTuple):
+    """A data directory to copy, and the ids of its apps."""
+
+    data: Path
+    public: str
+    private: str
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    data = tmp_path_factory.mktemp("api") / "data"
+    configuration = data.parent / "shop.toml"
+    configuration.write_text(CONFIGURATION)
+    add_app(data)
+    add_user(data, "ben.m")
+    add_user(data, "eve.o", "other.example")
+    good("app", "config", APP, "--set", str(configuration), data=data)
+    good("import", APP, "-", data=data, text=ndjson(VISITS))
+    create = ("app", "create", "shop.example/private", "--private", "--owner", "ada.l", "--url", "http://b.example")
+    return Prepared(data, good_json("app", "show", APP, data=data)["id"], good_json(*create, data=data)["id"])
+
+
 @pytest.fixture
-async def place(tmp_path: Path, start_server: Callable[..., Server], http: ClientSession) -> AsyncIterator[Place]:
-    data = tmp_path / "data"
-    (tmp_path / "shop.toml").write_text(CONFIGURATION)
-
-    def prepare() -> tuple[str, str]:
-        add_app(data)
-        add_user(data, "ben.m")
-        add_user(data, "eve.o", "other.example")
-        good("app", "config", APP, "--set", str(tmp_path / "shop.toml"), data=data)
-        good("import", APP, "-", data=data, text=ndjson(VISITS))
-        create = ("app", "create", "shop.example/private", "--private", "--owner", "ada.l", "--url", "http://b.example")
-        return good_json("app", "show", APP, data=data)["id"], good_json(*create, data=data)["id"]
-
-    # The command line runs an event loop of its own, so on a thread.
-    public, private = await asyncio.to_thread(prepare)
+async def place(
+    stored: Prepared, tmp_path: Path, start_server: Callable[..., Server], http: ClientSession
+) -> AsyncIterator[Place]:
+    shutil.copytree(stored.data, tmp_path / "data")
     server = await asyncio.to_thread(start_server, environment={"DATALAB_ACCOUNTS_LOGIN_ATTEMPTS": "3"})
-    yield Place(server, public, private, http)
+    yield Place(server, stored.public, stored.private, http)
 
 
 async def test_members_get_the_figures_others_learn_nothing(place: Place) -> None:
@@ -175,6 +187,7 @@ async def test_forms_of_other_sites_do_nothing(place: Place, headers: dict[str, 
 async def test_the_cookie_follows_the_settings(
     tmp_path: Path, start_server: Callable[..., Server], http: ClientSession
 ) -> None:
+    # The command line runs an event loop of its own, so on a thread.
     await asyncio.to_thread(add_user, tmp_path / "data")
     environment = {"DATALAB_SERVER_SECURE_COOKIES": "true", "DATALAB_ACCOUNTS_LOGIN_DAYS": "3"}
     server = await asyncio.to_thread(start_server, environment=environment)
