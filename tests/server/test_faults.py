@@ -14,6 +14,7 @@ from datalab.model.wire import Acknowledgement, Later, Stop, UrlChange
 from datalab.server.middleware import Problem
 from tests.conftest import Server, run_datalab
 from tests.server.client import Dashboard, Page, Shop, decode_server_message, log_in, view
+from tests.small_disk import fill_up, mounted
 
 Start = Callable[..., Server]
 SOCKETS = 200
@@ -23,33 +24,9 @@ AT_ONCE = 100
 @pytest.fixture
 def small_shop(prepared: Shop, tmp_path: Path) -> Iterator[Shop]:
     """The shop in a file system of 4 MB of its own."""
-    point = tmp_path / "small"
-    point.mkdir()
-    try:
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=4m,mode=700", "tmpfs", str(point)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        pytest.skip("no mount command: a full disk cannot be made here")
-    if done.returncode:
-        pytest.skip(f"no right to mount a tmpfs, a full disk cannot be made here: {done.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "small", "4m") as point:
         shutil.copytree(prepared.data, point, dirs_exist_ok=True)
         yield Shop(point, prepared.app, prepared.token)
-    finally:
-        subprocess.run(["umount", str(point)], check=True)
-
-
-def fill_up(folder: Path) -> Path:
-    """A file that takes all space that is left."""
-    filler = folder / "filler"
-    with filler.open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-        while True:
-            file.write(bytes(4096))
-    return filler
 
 
 def long_views(first: int) -> list[UrlChange]:

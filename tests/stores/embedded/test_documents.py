@@ -15,7 +15,7 @@ from datalab.model.accounts import Login, Organisation, User
 from datalab.stores.documents import Collections
 from datalab.stores.embedded.documents import DATABASE, EmbeddedDocuments
 from datalab.stores.embedded.engine import SqliteClient
-from tests.stores.embedded.small_disk import fill_up, remount
+from tests.small_disk import fill_up, remount
 
 
 @pytest.fixture

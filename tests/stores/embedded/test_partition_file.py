@@ -18,8 +18,8 @@ from datalab.stores.embedded import partition_file
 from datalab.stores.embedded.batch_format import HEADER, MAGIC, MARK
 from datalab.stores.embedded.partition_file import PartitionFile
 from datalab.stores.journal import PartitionKey
+from tests.small_disk import fill_up, remount
 from tests.stores.batches import START, Write, events, opening, plain, plains, random_content
-from tests.stores.embedded.small_disk import fill_up, remount
 from tests.stores.embedded.test_batch_format import in_format
 
 SEED = 55_117
