@@ -1,5 +1,7 @@
 """The sessions and page views of a range."""
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
@@ -19,7 +21,7 @@ class Selection:
         self.bitmap = aggregate.all if range == Range() else sessions_between(aggregate, range.from_, range.to)
         self.sessions = members(self.bitmap)
 
-    @property
+    @cached_property
     def visitors(self) -> int:
         """Distinct visitors of the sessions."""
         return distinct(self._aggregate, self.sessions)

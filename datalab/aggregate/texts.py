@@ -51,12 +51,14 @@ class Texts:
     def _page(self, url: str) -> tuple[int, ...]:
         found = self._pages.get(url)
         if found is None:
-            route, path = self._router.route(url), self._router.path(url)
+            path = self._router.path(url)
+            route = self._router.fold(path)
+            names = {route, path}
             # Stages see the page's own route, also where the dimension counts it under (other), and its path, so that
             # /products/[0-9]+ and /products/:id both find it.
             found = (
                 self._routes.code(route),
-                *(matcher.page_view(route) | matcher.page_view(path) for matcher in self._matchers),
+                *(matcher.page_view(*names) for matcher in self._matchers),
             )
             if len(self._pages) >= KNOWN_TEXTS:
                 self._pages.clear()

@@ -59,7 +59,10 @@ class Router:
 
     def route(self, url: str) -> str:
         """The route of a URL."""
-        path = self.path(url)
+        return self.fold(self.path(url))
+
+    def fold(self, path: str) -> str:
+        """The route of a path."""
         for pattern, route in self._patterns:
             if pattern.fullmatch(path):
                 return route

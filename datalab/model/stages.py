@@ -35,11 +35,11 @@ class StageMatcher:
         self._routes = [(1 << k, rule) for k, rule in enumerate(rules) if rule]
         self._clicks = [(1 << k, stage.click) for k, stage in enumerate(funnel.stage) if stage.click is not None]
 
-    def page_view(self, route: str) -> int:
-        """Stages that a view of this route matches."""
+    def page_view(self, *names: str) -> int:
+        """Stages that a view of a page matches which is known by these names: its route, its path."""
         mask = 0
         for bit, rule in self._routes:
-            if rule(route):
+            if any(map(rule, names)):
                 mask |= bit
         return mask
 

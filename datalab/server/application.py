@@ -6,7 +6,7 @@ from aiohttp import WSCloseCode, web
 
 from datalab.resources import locate
 from datalab.server.assets import Assets
-from datalab.server.context import ASSETS, SERVICES, SETTINGS, SOCKETS, Sockets
+from datalab.server.context import SERVICES, SETTINGS, SOCKETS, Sockets
 from datalab.server.middleware import person, refusals, same_site, secure_headers
 from datalab.server.routes import routes
 from datalab.services.services import Services
@@ -21,7 +21,6 @@ def web_application(services: Services, settings: Settings) -> web.Application:
     assets = Assets.load(locate("web/dist"), locate("snippet/dist"))
     application[SERVICES] = services
     application[SETTINGS] = settings
-    application[ASSETS] = assets
     application[SOCKETS] = Sockets()
     application.add_routes(routes(assets))
     application.on_response_prepare.append(secure_headers)

@@ -5,7 +5,6 @@ from weakref import WeakSet
 from aiohttp import web
 
 from datalab.model.accounts import User
-from datalab.server.assets import Assets
 from datalab.services.services import Services
 from datalab.settings import Settings
 
@@ -16,7 +15,6 @@ class Sockets(WeakSet[web.WebSocketResponse[bool]]):
 
 SERVICES = web.AppKey("SERVICES", Services)
 SETTINGS = web.AppKey("SETTINGS", Settings)
-ASSETS = web.AppKey("ASSETS", Assets)
 SOCKETS = web.AppKey("SOCKETS", Sockets)
 PERSON: web.RequestKey[User | None] = web.RequestKey("PERSON", User)
 """Who is logged in."""
