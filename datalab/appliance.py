@@ -17,22 +17,40 @@ from datalab.keys import Keys
 from datalab.server.application import web_application
 from datalab.server.control import control_application
 from datalab.services.accounts import Accounts
+from datalab.services.api_keys import ApiKeys
 from datalab.services.apps import Apps
+from datalab.services.archive import Archive
+from datalab.services.audit import Audit
+from datalab.services.changes import Changes
+from datalab.services.configurations import Configurations
+from datalab.services.directory import Directory
+from datalab.services.export import Export
 from datalab.services.history import History
 from datalab.services.ingest import Ingest
 from datalab.services.insights import Insights
+from datalab.services.locks import Locks
+from datalab.services.logins import Logins
+from datalab.services.members import Members
+from datalab.services.notifications import Notifications
 from datalab.services.partitions import Partitions
+from datalab.services.passwords import Passwords
+from datalab.services.registrations import Registrations
+from datalab.services.second_factor import SecondFactors
 from datalab.services.services import Services
+from datalab.services.tabs import Tabs
 from datalab.services.tokens import Tokens
 from datalab.settings import Settings
 from datalab.stores.embedded.documents import EmbeddedDocuments
 from datalab.stores.embedded.journal import EmbeddedJournal
 from datalab.workers.aggregation import Aggregation
+from datalab.workers.expressions import check_expressions
 from datalab.workers.runner import Runner
 
 CONTROL_SOCKET = "control.sock"
 SHUTDOWN_SECONDS = 5.0
 LOCK = "lock"
+WARNING_SECONDS = 10.0
+"""How often tokens that end soon are looked for."""
 MAX_SOCKET_PATH = 107
 """Bytes that Linux allows for the path of a socket file."""
 
@@ -52,26 +70,41 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         stack.push_async_callback(aggregation.close)
         runner = Runner()
         stack.push_async_callback(runner.stop)
-        tokens = Tokens(keys.tokens, settings.tokens)
-        apps = Apps(documents, tokens, clock)
-        await apps.load()
-        partitions = Partitions(apps, journal, aggregation, runner, settings, clock)
+        directory, tabs, tokens = Directory(documents), Tabs(), Tokens(keys.tokens, settings.tokens)
+        await directory.load()
+        partitions = Partitions(documents, directory, journal, aggregation, runner, settings, clock)
         stack.push_async_callback(partitions.close)
         await partitions.open_all()
         runner.start("snapshots", partial(runner.every, settings.figures.snapshot_minutes * 60, aggregation.save))
-        presence = Presence()
-        ingest = Ingest(apps, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock)
-        apps.watch(ingest.recheck)
+        changes = Changes(documents, directory, tabs, clock)
+        passwords, presence = Passwords(), Presence()
+        logins = Logins(changes, passwords, settings.accounts, clock)
+        locks = Locks(changes, directory, tokens, partitions, settings.tokens, clock)
+        ingest = Ingest(directory, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock)
+        directory.watch(ingest.recheck)
         runner.start("token expiry", partial(runner.every, 1.0, ingest.recheck))
+        runner.start("token warnings", partial(runner.every, WARNING_SECONDS, locks.warn))
         yield Services(
-            accounts=Accounts(documents, settings.accounts, clock),
-            apps=apps,
-            tokens=tokens,
+            accounts=Accounts(changes, tabs),
+            logins=logins,
+            registrations=Registrations(changes, passwords, settings.accounts, clock),
+            second_factors=SecondFactors(changes, logins),
+            api_keys=ApiKeys(changes, clock),
+            notifications=Notifications(changes),
+            audit=Audit(changes),
+            tabs=tabs,
+            directory=directory,
+            apps=Apps(changes, partitions),
+            configurations=Configurations(changes, partitions, check_expressions),
+            locks=locks,
+            members=Members(changes),
+            archive=Archive(changes, partitions),
             partitions=partitions,
             presence=presence,
             ingest=ingest,
             insights=Insights(partitions, aggregation, presence, clock),
-            history=History(apps, partitions, journal, clock),
+            history=History(directory, locks, partitions, journal, clock),
+            export=Export(journal, data, clock),
             clock=clock,
         )
 

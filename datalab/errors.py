@@ -58,6 +58,25 @@ class Locked(Refusal):
     code = "locked"
 
 
+class Stale(Refusal):
+    """A save was made from a state that has changed since; `changes` says what changed."""
+
+    status = 409
+    code = "stale"
+
+    def __init__(self, detail: str, *, revision: int, changes: list[str]) -> None:
+        super().__init__(detail)
+        self.revision = revision
+        """Which the section has now."""
+        self.changes = changes
+
+
+class SecondFactorNeeded(Unauthenticated):
+    """Name and password are right; the code of the second factor is missing or wrong."""
+
+    code = "second-factor"
+
+
 class TooMany(Refusal):
     """A rate or count limit is reached."""
 

@@ -4,16 +4,23 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
+from msgspec.structs import asdict
 
 from datalab.errors import Invalid, Missing
-from datalab.model.accounts import Domain, Password, PersonName, User, Username
-from datalab.model.apps import App, AppName, IssuedToken, Tag
+from datalab.model.accounts import Domain, Password, PersonName, Registration, User, Username
+from datalab.model.apps import App, IssuedToken, NewApp, Tag
 from datalab.model.configuration import Configuration
+from datalab.model.events import Position
 from datalab.model.figures import FunnelFigures, Overview, Pages
+from datalab.model.permissions import OPERATOR
 from datalab.model.ranges import Range, read_range
 from datalab.model.records import Record
+from datalab.model.trimming import Trimmed, read_fields, readable
+from datalab.services.api_keys import KeyMade, NewKey
 from datalab.services.apps import new_id
+from datalab.services.archive import PartitionShown
+from datalab.services.export import Exported
 from datalab.services.history import MAX_CHUNK, Imported
 from datalab.services.services import Services
 
@@ -24,6 +31,17 @@ FullName = Annotated[str, Meta(min_length=3, max_length=200, pattern=r"^[^/]+/[^
 
 class AddUser(Struct, frozen=True, tag=True):
     """Make a person."""
+
+    username: str
+    organisation: str
+    password: str
+    first_name: str = ""
+    last_name: str = ""
+    position: str = ""
+
+
+class NewPerson(Trimmed, frozen=True):
+    """A person as the operator describes one: names may be left out."""
 
     username: Username
     organisation: Domain
@@ -42,13 +60,13 @@ class PersonShown(Struct, frozen=True):
     last_name: str
     position: str
     admin: bool
+    disabled: bool
+    pending: bool
 
 
 async def add_user(services: Services, asked: AddUser) -> PersonShown:
-    user = await services.accounts.add(
-        asked.username, asked.organisation, asked.password, asked.first_name, asked.last_name, asked.position
-    )
-    return shown(user)
+    new = read_fields(NewPerson, asdict(asked))
+    return shown(await services.registrations.add(Registration(**asdict(new))))
 
 
 class ListUsers(Struct, frozen=True, tag=True):
@@ -59,48 +77,102 @@ async def list_users(services: Services, asked: ListUsers) -> list[PersonShown]:
     return [shown(user) for user in await services.accounts.all()]
 
 
+class SetPassword(Struct, frozen=True, tag=True):
+    """Give a person a new password; all log-ins end."""
+
+    username: str
+    password: str
+
+
+class ChosenPassword(Trimmed, frozen=True):
+    """A new password."""
+
+    password: Password
+
+
+async def set_password(services: Services, asked: SetPassword) -> None:
+    chosen = read_fields(ChosenPassword, {"password": asked.password})
+    await services.logins.set_password(OPERATOR, asked.username, chosen.password)
+
+
+class DisableUser(Struct, frozen=True, tag=True):
+    """Keep a person out, or let the person in again."""
+
+    username: str
+    disabled: bool = True
+
+
+async def disable_user(services: Services, asked: DisableUser) -> PersonShown:
+    return shown(await services.accounts.disable(OPERATOR, asked.username, disabled=asked.disabled))
+
+
+class RemoveUser(Struct, frozen=True, tag=True):
+    """Remove a person; an admin of the organisation takes over the apps."""
+
+    username: str
+
+
+async def remove_user(services: Services, asked: RemoveUser) -> PersonShown:
+    return shown(await services.accounts.remove(OPERATOR, asked.username))
+
+
+class MakeKey(Struct, frozen=True, tag=True):
+    """Make an API key of a person."""
+
+    username: str
+    name: str
+    scope: str = "read"
+
+
+async def make_key(services: Services, asked: MakeKey) -> KeyMade:
+    new = read_fields(NewKey, {"name": asked.name, "scope": asked.scope})
+    return await services.api_keys.make(OPERATOR, new, user=asked.username)
+
+
 def shown(user: User) -> PersonShown:
     """What may be shown of a person."""
-    return PersonShown(user.username, user.organisation, user.first_name, user.last_name, user.position, user.admin)
+    return msgspec.convert(user, PersonShown, from_attributes=True)
 
 
 class CreateApp(Struct, frozen=True, tag=True):
     """Make an app."""
 
     name: FullName
-    owner: Username
-    urls: Annotated[list[str], Meta(min_length=1, max_length=50)]
+    owner: str
+    urls: list[str]
     private: bool = False
-    tags: Annotated[list[Tag], Meta(max_length=5)] = []
-    description: Annotated[str, Meta(max_length=2000)] = ""
-    time_zone: Annotated[str, Meta(max_length=60)] = "UTC"
+    tags: list[str] = []
+    description: str = ""
+    time_zone: str = "UTC"
 
 
-async def create_app(services: Services, asked: CreateApp) -> App:
-    organisation, _, name = (part.strip() for part in asked.name.partition("/"))
-    check_name(name)
-    return await services.apps.add(
-        App(
-            id=new_id(),
-            organisation=organisation.lower(),
-            name=name,
-            owner=asked.owner,
-            origins=asked.urls,
-            created=0,
-            description=asked.description,
-            tags=asked.tags,
-            private=asked.private,
-            time_zone=asked.time_zone,
-        )
+class DescribedApp(NewApp, frozen=True):
+    """An app as the operator describes one: tags may be left out."""
+
+    tags: Annotated[list[Tag], Meta(max_length=5, description="at most 5 tags of 1 to 30 characters")] = field(
+        default_factory=list
     )
 
 
-def check_name(name: str) -> None:
-    """Raises Invalid."""
-    try:
-        msgspec.convert(name, AppName)
-    except msgspec.ValidationError as error:
-        raise Invalid(f"app name {name[:80]!r}: {error}") from None
+async def create_app(services: Services, asked: CreateApp) -> App:
+    organisation, _, name = asked.name.partition("/")
+    fields = {**asdict(asked), "name": name}
+    new = read_fields(DescribedApp, {field: fields[field] for field in DescribedApp.__struct_fields__})
+    return await services.apps.add(
+        OPERATOR,
+        App(
+            id=new_id(),
+            organisation=organisation.strip().lower(),
+            name=new.name,
+            owner=asked.owner.strip(),
+            origins=new.urls,
+            created=0,
+            description=new.description,
+            tags=new.tags,
+            private=new.private,
+            time_zone=new.time_zone,
+        ),
+    )
 
 
 class ListApps(Struct, frozen=True, tag=True):
@@ -108,7 +180,7 @@ class ListApps(Struct, frozen=True, tag=True):
 
 
 async def list_apps(services: Services, asked: ListApps) -> list[App]:
-    return services.apps.all()
+    return services.directory.all()
 
 
 class OneApp(Struct, frozen=True, tag=True):
@@ -118,7 +190,7 @@ class OneApp(Struct, frozen=True, tag=True):
 
 
 async def show_app(services: Services, asked: OneApp) -> App:
-    return services.apps.named(asked.app)
+    return services.directory.named(asked.app)
 
 
 class Configure(Struct, frozen=True, tag=True):
@@ -129,9 +201,19 @@ class Configure(Struct, frozen=True, tag=True):
 
 
 async def configure(services: Services, asked: Configure) -> App:
-    app = await services.apps.configure(services.apps.named(asked.app), asked.configuration)
-    await services.partitions.recompute(app)
-    return app
+    app = services.directory.named(asked.app)
+    return await services.configurations.replace(OPERATOR, app.id, asked.configuration)
+
+
+class DeleteApp(Struct, frozen=True, tag=True):
+    """Delete an app and all its data."""
+
+    app: FullName
+
+
+async def delete_app(services: Services, asked: DeleteApp) -> None:
+    app = services.directory.named(asked.app)
+    await services.apps.delete(OPERATOR, app.id, app.full_name)
 
 
 class IssueToken(Struct, frozen=True, tag=True):
@@ -141,10 +223,36 @@ class IssueToken(Struct, frozen=True, tag=True):
 
 
 async def issue_token(services: Services, asked: IssueToken) -> IssuedToken:
-    app = await services.apps.issue_token(services.apps.named(asked.app))
-    await services.partitions.intake(app)
+    app = services.directory.named(asked.app)
+    return token_of(await services.locks.issue(OPERATOR, app.id, app.full_name))
+
+
+class RenewToken(Struct, frozen=True, tag=True):
+    """Put off the end of an app's token."""
+
+    app: FullName
+
+
+async def renew_token(services: Services, asked: RenewToken) -> IssuedToken:
+    return token_of(await services.locks.renew(OPERATOR, services.directory.named(asked.app).id))
+
+
+class RotateToken(Struct, frozen=True, tag=True):
+    """Issue another token; the present one goes on working for a while."""
+
+    app: FullName
+    overlap_hours: Annotated[int, Meta(ge=0, le=8760)] | None = None
+
+
+async def rotate_token(services: Services, asked: RotateToken) -> IssuedToken:
+    app = services.directory.named(asked.app)
+    return token_of(await services.locks.rotate(OPERATOR, app.id, asked.overlap_hours))
+
+
+def token_of(app: App) -> IssuedToken:
+    """Raises Missing where a revocation came in between."""
     if app.token is None:
-        raise Missing(f"{asked.app} has no token")
+        raise Missing(f"{app.full_name} has no token")
     return app.token
 
 
@@ -155,7 +263,40 @@ class RevokeToken(Struct, frozen=True, tag=True):
 
 
 async def revoke_token(services: Services, asked: RevokeToken) -> App:
-    return await services.apps.revoke_token(services.apps.named(asked.app))
+    return await services.locks.revoke(OPERATOR, services.directory.named(asked.app).id)
+
+
+class UnlockApp(Struct, frozen=True, tag=True):
+    """Revoke the token and archive the partition."""
+
+    app: FullName
+
+
+async def unlock_app(services: Services, asked: UnlockApp) -> App:
+    app = services.directory.named(asked.app)
+    return await services.locks.unlock(OPERATOR, app.id, app.full_name)
+
+
+class ListPartitions(Struct, frozen=True, tag=True):
+    """The partitions of an app."""
+
+    app: FullName
+
+
+async def list_partitions(services: Services, asked: ListPartitions) -> list[PartitionShown]:
+    return await services.archive.all(services.directory.named(asked.app))
+
+
+class DeletePartition(Struct, frozen=True, tag=True):
+    """Delete an archived partition."""
+
+    app: FullName
+    number: int
+
+
+async def delete_partition(services: Services, asked: DeletePartition) -> None:
+    app = services.directory.named(asked.app)
+    await services.archive.delete(OPERATOR, app.id, asked.number, app.full_name)
 
 
 class BeginImport(Struct, frozen=True, tag=True):
@@ -165,7 +306,7 @@ class BeginImport(Struct, frozen=True, tag=True):
 
 
 async def begin_import(services: Services, asked: BeginImport) -> str:
-    return await services.history.begin(services.apps.named(asked.app))
+    return await services.history.begin(services.directory.named(asked.app))
 
 
 class ImportRecords(Struct, frozen=True, tag=True):
@@ -189,6 +330,19 @@ async def end_import(services: Services, asked: EndImport) -> None:
     await services.history.end(asked.run)
 
 
+class ExportChunk(Struct, frozen=True, tag=True):
+    """A part of a partition's events, from a position on."""
+
+    app: FullName
+    partition: int | None
+    position: Position
+
+
+async def export_chunk(services: Services, asked: ExportChunk) -> Exported:
+    key = await services.export.find(services.directory.named(asked.app), asked.partition)
+    return await services.export.chunk(key, asked.position)
+
+
 class Report(Struct, frozen=True, tag=True):
     """Figures of an app."""
 
@@ -198,6 +352,11 @@ class Report(Struct, frozen=True, tag=True):
     funnel: str | None = None
     unit: str = "visitors"
     order: str = "ordered"
+    partition: int | None = None
+
+    async def chosen(self, services: Services) -> App:
+        """The app, as it was where a sealed partition is asked for."""
+        return await services.archive.as_it_was(services.directory.named(self.app), self.partition)
 
     def range(self, app: App, services: Services) -> Range:
         """In the app's time zone."""
@@ -209,7 +368,7 @@ class ReportOverview(Report, frozen=True, tag=True):
 
 
 async def report_overview(services: Services, asked: ReportOverview) -> Overview:
-    app = services.apps.named(asked.app)
+    app = await asked.chosen(services)
     return await services.insights.overview(app, asked.range(app, services))
 
 
@@ -218,7 +377,7 @@ class ReportPages(Report, frozen=True, tag=True):
 
 
 async def report_pages(services: Services, asked: ReportPages) -> Pages:
-    app = services.apps.named(asked.app)
+    app = await asked.chosen(services)
     return await services.insights.pages(app, asked.range(app, services))
 
 
@@ -227,7 +386,7 @@ class ReportFunnel(Report, frozen=True, tag=True):
 
 
 async def report_funnel(services: Services, asked: ReportFunnel) -> FunnelFigures:
-    app = services.apps.named(asked.app)
+    app = await asked.chosen(services)
     return await services.insights.funnel(app, asked.range(app, services), asked.funnel, asked.unit, asked.order)
 
 
@@ -245,15 +404,26 @@ OPERATIONS: dict[str, Operation[Any, Any]] = {
     for operation in (
         Operation(AddUser, PersonShown, add_user),
         Operation(ListUsers, list[PersonShown], list_users),
+        Operation(SetPassword, None, set_password),
+        Operation(DisableUser, PersonShown, disable_user),
+        Operation(RemoveUser, PersonShown, remove_user),
+        Operation(MakeKey, KeyMade, make_key),
         Operation(CreateApp, App, create_app),
         Operation(ListApps, list[App], list_apps),
         Operation(OneApp, App, show_app),
         Operation(Configure, App, configure),
+        Operation(DeleteApp, None, delete_app),
+        Operation(UnlockApp, App, unlock_app),
+        Operation(ListPartitions, list[PartitionShown], list_partitions),
+        Operation(DeletePartition, None, delete_partition),
         Operation(IssueToken, IssuedToken, issue_token),
+        Operation(RenewToken, IssuedToken, renew_token),
+        Operation(RotateToken, IssuedToken, rotate_token),
         Operation(RevokeToken, App, revoke_token),
         Operation(BeginImport, str, begin_import),
         Operation(ImportRecords, Imported, import_records),
         Operation(EndImport, None, end_import),
+        Operation(ExportChunk, Exported, export_chunk),
         Operation(ReportOverview, Overview, report_overview),
         Operation(ReportPages, Pages, report_pages),
         Operation(ReportFunnel, FunnelFigures, report_funnel),
@@ -269,11 +439,5 @@ async def perform(services: Services, name: str, body: bytes) -> bytes:
     try:
         asked = msgspec.msgpack.decode(body, type=operation.asked)
     except msgspec.DecodeError as error:
-        raise Invalid(readable(error)) from None
+        raise Invalid(readable(operation.asked, error)) from None
     return msgspec.msgpack.encode(await operation.run(services, asked))
-
-
-def readable(error: msgspec.DecodeError) -> str:
-    """`$.username` as `username`."""
-    reason, _, place = str(error).partition(" - at `$.")
-    return f"{place.rstrip('`')}: {reason}" if place else reason

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -54,6 +54,10 @@ class Tokens(Section, frozen=True):
 
     days: Annotated[int, Meta(ge=0, le=3650)] = 7
     """0: never expire."""
+    overlap_hours: Annotated[int, Meta(ge=0, le=8760)] = 24
+    """How long a token that was rotated away goes on working."""
+    warning_days: Annotated[int, Meta(ge=0, le=365)] = 2
+    """How long before a token's end its owner is told."""
 
 
 class Accounts(Section, frozen=True):
@@ -62,6 +66,11 @@ class Accounts(Section, frozen=True):
     login_days: Annotated[int, Meta(ge=1, le=365)] = 30
     login_attempts: Annotated[int, Meta(ge=1, le=1000)] = 10
     """Failed log-ins a minute, per username and per address."""
+    registration: Literal["open", "invitation", "closed"] = "open"
+    """Who may register: everybody, those with a join link, nobody."""
+    registrations: Annotated[int, Meta(ge=1, le=10_000)] = 20
+    """Registrations an hour, per address."""
+    join_link_days: Annotated[int, Meta(ge=1, le=365)] = 7
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,11 +8,24 @@ import msgspec
 from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_json, print_table
 from datalab.errors import Refusal
-from datalab.model.apps import App
+from datalab.model.apps import App, IssuedToken
 from datalab.model.configuration import read_configuration
-from datalab.operations import Configure, CreateApp, ListApps, OneApp
+from datalab.model.records import format_time
+from datalab.operations import (
+    Configure,
+    CreateApp,
+    DeleteApp,
+    DeletePartition,
+    IssueToken,
+    ListApps,
+    ListPartitions,
+    OneApp,
+    UnlockApp,
+)
+from datalab.services.archive import PartitionShown
 
 MAX_CONFIGURATION_BYTES = 1024 * 1024
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for the app's name.")
 
 
 @click.group()
@@ -120,3 +133,81 @@ def config(name: str, file: Path | None, as_json: bool, place: Place) -> None:
             f"{name}: {len(found.funnel)} funnels, {len(found.element)} elements, "
             f"{len(found.campaign)} campaigns, {len(found.routes)} route patterns"
         )
+
+
+@app.command()
+@click.argument("name", metavar="ORG/NAME")
+@json_option
+@place_options
+def lock(name: str, as_json: bool, place: Place) -> None:
+    """Lock the configuration by issuing a token, as `token issue` does."""
+    one: App = ask_one(place, OneApp(name))
+    if one.locked:
+        raise click.ClickException(f"{name} is locked already; datalab token rotate {name} issues another token")
+    issued: IssuedToken = ask_one(place, IssueToken(name))
+    if as_json:
+        print_json(issued)
+    else:
+        click.echo(f"{name} is locked; next: datalab token snippet {name}")
+
+
+@app.command()
+@click.argument("name", metavar="ORG/NAME")
+@yes_option
+@json_option
+@place_options
+def unlock(name: str, yes: bool, as_json: bool, place: Place) -> None:
+    """Revoke the token and put the collected data into the archive; the configuration can then be changed."""
+    confirm(name, yes, "This revokes its token and archives what was collected.")
+    one: App = ask_one(place, UnlockApp(name))
+    if as_json:
+        print_json(one)
+    else:
+        click.echo(f"{one.full_name} is unlocked; its data is in the archive: datalab app partitions {one.full_name}")
+
+
+@app.command()
+@click.argument("name", metavar="ORG/NAME")
+@yes_option
+@place_options
+def delete(name: str, yes: bool, place: Place) -> None:
+    """Delete an app with all its data, the archive too."""
+    confirm(name, yes, "This deletes the app and all of its data for good.")
+    ask_one(place, DeleteApp(name))
+    click.echo(f"{name} is deleted.")
+
+
+@app.command()
+@click.argument("name", metavar="ORG/NAME")
+@click.option("--delete", "number", type=click.IntRange(min=1), metavar="N", help="Delete an archived one for good.")
+@yes_option
+@json_option
+@place_options
+def partitions(name: str, number: int | None, yes: bool, as_json: bool, place: Place) -> None:
+    """The app's partitions: the open one and those in the archive."""
+    if number is not None:
+        confirm(name, yes, f"This deletes partition {number} for good.")
+        ask_one(place, DeletePartition(name, number))
+    found: list[PartitionShown] = ask_one(place, ListPartitions(name))
+    if as_json:
+        print_json(found)
+    else:
+        print_table(
+            ["partition", "opened", "sealed", "bytes", "funnels"],
+            [
+                (
+                    one.number,
+                    format_time(one.opened),
+                    format_time(one.sealed) if one.sealed is not None else None,
+                    one.bytes,
+                    ", ".join(funnel.name for funnel in one.configuration.funnel),
+                )
+                for one in found
+            ],
+        )
+
+
+def confirm(name: str, yes: bool, consequence: str) -> None:
+    """Have the app's full name typed, unless --yes was given."""
+    if not yes and click.prompt(f"{consequence} Type {name} to confirm") != name:
+        raise click.ClickException("that is not the app's name; nothing was changed")

@@ -13,7 +13,9 @@ from datalab.cli.serve import run_server, say_addresses, spare_collections, stop
 from datalab.demo.content import APPS, GUIDE, ORGANISATION, SHOP, USERS, DemoApp
 from datalab.demo.shop_site import shop_application
 from datalab.demo.visits import MAX_VISITORS, guide_visits, visits
+from datalab.model.accounts import Registration
 from datalab.model.apps import App
+from datalab.model.permissions import OPERATOR
 from datalab.model.records import Record
 from datalab.services.apps import new_id
 from datalab.services.services import Services
@@ -59,16 +61,23 @@ def say_demo(shop_port: int) -> None:
 async def fill(services: Services, visitors: int, shop_port: int) -> str:
     """People, apps and history; the shop's token."""
     for user in USERS:
-        await services.accounts.add(
-            user.username, ORGANISATION, user.password, user.first_name, user.last_name, user.position
+        await services.registrations.add(
+            Registration(
+                username=user.username,
+                organisation=ORGANISATION,
+                password=user.password,
+                first_name=user.first_name,
+                last_name=user.last_name,
+                position=user.position,
+            )
         )
     own = [f"http://{name.lower()}:{shop_port}" for name in lan_addresses()]
-    made = {app.name: await services.apps.add(described(app, own if app is SHOP else [])) for app in APPS}
+    made = {app.name: await services.apps.add(OPERATOR, described(app, own if app is SHOP else [])) for app in APPS}
     now = services.clock()
     await replay(services, made[SHOP.name], visits(visitors, now_ms=now))
     await replay(services, made[GUIDE.name], guide_visits(max(1, visitors * 7 // 30), now_ms=now))
-    app = await services.apps.issue_token(made[SHOP.name])
-    await services.partitions.intake(app)
+    shop = made[SHOP.name]
+    app = await services.locks.issue(OPERATOR, shop.id, shop.full_name)
     assert app.token is not None  # noqa: S101
     return app.token.text
 

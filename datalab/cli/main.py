@@ -5,6 +5,7 @@ import click
 from datalab import __version__
 from datalab.cli.apps import app
 from datalab.cli.demo import demo
+from datalab.cli.export import export_events
 from datalab.cli.history import import_history
 from datalab.cli.reports import report
 from datalab.cli.serve import serve
@@ -19,5 +20,5 @@ def main() -> None:
     """How people use a site: funnels, journeys and live figures, on one small machine."""
 
 
-for command in (serve, demo, user, app, token, import_history, report, verify):
+for command in (serve, demo, user, app, token, import_history, export_events, report, verify):
     main.add_command(command)

@@ -15,11 +15,15 @@ from typing import IO, Any, cast
 import msgspec
 
 from datalab.errors import Invalid, Refusal
-from datalab.model.records import Record, check, decode_record
+from datalab.model.records import Record, check, decode_record, portable
 
-MAX_LINE_BYTES = 64 * 1024
+MAX_LINE_BYTES = 128 * 1024
+"""An exported line: an event, which filled a message of 64 KiB at the most, with everything known of its browser."""
 STDIN = "-"
 INTEGER = re.compile(r"-?[0-9]{1,18}")
+NUMBERS = ("time", "elapsed", "x", "y")
+IN_JSON = ("matched", "properties", "as_is")
+TOO_LONG = re.compile(r"Expected `str` of length <= ([0-9]+) - at `\$\.([a-z_]+)`")
 
 
 class BadLine(msgspec.Struct, frozen=True):
@@ -87,13 +91,13 @@ def read_ndjson(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
             record = decode_record(line)
             check(record, now_ms)
         except (msgspec.DecodeError, UnicodeDecodeError, Refusal) as error:
-            yield BadLine(number, str(error))
+            yield BadLine(number, readable(error))
         else:
             yield record
 
 
 def read_csv(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
-    """A head line that names the fields; `properties` holds JSON. Numbers are of lines, not of records."""
+    """A head line that names the fields; `properties` and `matched` hold JSON. Numbers are of lines, not of records."""
     text = (line.decode("utf-8", errors="surrogateescape") for line in lines(file))
     reader = csv.DictReader(text)
     unknown = [name for name in reader.fieldnames or [] if name not in Record.__struct_fields__]
@@ -114,7 +118,7 @@ def read_csv(file: IO[bytes], now_ms: int) -> Iterator[Record | BadLine]:
             record = from_row(row)
             check(record, now_ms)
         except (msgspec.DecodeError, Refusal) as error:
-            yield BadLine(reader.line_num, str(error))
+            yield BadLine(reader.line_num, readable(error))
         else:
             yield record
 
@@ -126,12 +130,18 @@ def from_row(row: dict[str | Any, Any]) -> Record:
     if not all(is_text(value) for value in row.values()):
         raise Invalid("the line is not UTF-8")
     plain: dict[str, Any] = {name: value for name, value in row.items() if value != ""}
-    for name in ("time", "elapsed"):
+    for name in NUMBERS:
         if INTEGER.fullmatch(plain.get(name, "")):
             plain[name] = int(plain[name])
-    if "properties" in plain:
-        plain["properties"] = msgspec.json.decode(plain["properties"])
-    return msgspec.convert(plain, Record)
+    for name in IN_JSON:
+        if name in plain:
+            plain[name] = msgspec.json.decode(plain[name])
+    return portable(msgspec.convert(plain, Record))
+
+
+def readable(error: Exception) -> str:
+    """Why a line is left out, in words."""
+    return TOO_LONG.sub(r"\2 is longer than \1 characters", str(error))
 
 
 def is_text(value: str) -> bool:

@@ -20,6 +20,7 @@ Table = tuple[list[str], list[list[object]]]
 @click.option("--funnel", help="A funnel's name; by default the first.")
 @click.option("--unit", type=click.Choice(UNITS), default="visitors", show_default=True)
 @click.option("--order", type=click.Choice(ORDERS), default="ordered", show_default=True)
+@click.option("--partition", type=click.IntRange(min=1), metavar="N", help="By default the one that takes events.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @place_options
@@ -31,6 +32,7 @@ def report(
     funnel: str | None,
     unit: str,
     order: str,
+    partition: int | None,
     as_csv: bool,
     as_json: bool,
     place: Place,
@@ -39,7 +41,7 @@ def report(
     if as_csv and as_json:
         raise click.UsageError("--csv and --json exclude each other")
     kind = {"overview": ReportOverview, "pages": ReportPages, "funnel": ReportFunnel}[what]
-    found = ask_one(place, kind(name, from_, to, funnel, unit, order))
+    found = ask_one(place, kind(name, from_, to, funnel, unit, order, partition))
     if as_json:
         print_json(found)
         return

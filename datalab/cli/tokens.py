@@ -13,7 +13,7 @@ from datalab.operations import IssueToken, OneApp, RevokeToken
 
 @click.group()
 def token() -> None:
-    """App tokens: public, signed, and valid for an app's URLs."""
+    """App tokens: public, signed, and valid for an app's URLs. API keys: secret, and for programs."""
 
 
 @token.command()
@@ -36,11 +36,15 @@ def show(name: str, as_json: bool, place: Place) -> None:
 
 @token.command()
 @click.argument("name", metavar="ORG/NAME")
+@json_option
 @place_options
-def revoke(name: str, place: Place) -> None:
-    """End the app's token: pages that carry it send nothing more."""
-    ask_one(place, RevokeToken(name))
-    click.echo(f"{name} has no valid token any more.")
+def revoke(name: str, as_json: bool, place: Place) -> None:
+    """End the app's tokens: pages that carry one send nothing more."""
+    changed: App = ask_one(place, RevokeToken(name))
+    if as_json:
+        print_json(changed)
+    else:
+        click.echo(f"{name} has no valid token any more.")
 
 
 @token.command()

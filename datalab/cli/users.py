@@ -6,7 +6,9 @@ import click
 
 from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_json, print_table
-from datalab.operations import AddUser, ListUsers
+from datalab.operations import AddUser, DisableUser, ListUsers, PersonShown, RemoveUser, SetPassword
+
+password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
 @click.group()
@@ -20,7 +22,7 @@ def user() -> None:
 @click.option("--first-name", default="")
 @click.option("--last-name", default="")
 @click.option("--position", default="")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@password_option
 @json_option
 @place_options
 def add(
@@ -34,14 +36,8 @@ def add(
     place: Place,
 ) -> None:
     """Make a person; the first one of an organisation becomes its admin."""
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = click.prompt("Password (10 characters or more)", hide_input=True, confirmation_prompt=True)
-    made = ask_one(
-        place,
-        AddUser(*(text.strip() for text in (username, organization, password, first_name, last_name, position))),
-    )
+    password = read_password(password_stdin)
+    made = ask_one(place, AddUser(username, organization, password, first_name, last_name, position))
     if as_json:
         print_json(made)
     else:
@@ -58,9 +54,56 @@ def list_people(as_json: bool, place: Place) -> None:
         print_json(people)
     else:
         print_table(
-            ["username", "organization", "name", "position", "admin"],
+            ["username", "organization", "name", "position", "admin", "state"],
             [
-                (one.username, one.organisation, f"{one.first_name} {one.last_name}".strip(), one.position, one.admin)
+                (
+                    one.username,
+                    one.organisation,
+                    f"{one.first_name} {one.last_name}".strip(),
+                    one.position,
+                    one.admin,
+                    "disabled" if one.disabled else "pending" if one.pending else "active",
+                )
                 for one in people
             ],
         )
+
+
+@user.command()
+@click.argument("username")
+@password_option
+@place_options
+def passwd(username: str, password_stdin: bool, place: Place) -> None:
+    """Give a person a new password; all log-ins of the person end."""
+    ask_one(place, SetPassword(username, read_password(password_stdin)))
+    click.echo(f"{username} has a new password; all log-ins have ended.")
+
+
+@user.command()
+@click.argument("username")
+@click.option("--undo", is_flag=True, help="Let the person in again.")
+@place_options
+def disable(username: str, undo: bool, place: Place) -> None:
+    """Keep a person out: log-ins end and API keys do nothing."""
+    person: PersonShown = ask_one(place, DisableUser(username, disabled=not undo))
+    click.echo(f"{person.username} {'may log in again' if undo else 'is kept out'}.")
+
+
+@user.command()
+@click.argument("username")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@place_options
+def remove(username: str, yes: bool, place: Place) -> None:
+    """Remove a person for good. An admin of the organisation takes over the person's apps."""
+    if not yes:
+        click.confirm(f"Remove {username} for good?", abort=True)
+    person: PersonShown = ask_one(place, RemoveUser(username))
+    click.echo(f"{person.username} of {person.organisation} is removed.")
+
+
+def read_password(from_stdin: bool) -> str:
+    """From the first line of standard input, or asked for twice on a terminal."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = click.prompt("Password (10 characters or more)", hide_input=True, confirmation_prompt=True)
+    return password

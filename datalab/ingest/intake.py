@@ -72,9 +72,9 @@ class Intake:
 
     async def open_stream(self, opening: Opening) -> int:
         """Store an opening; its stream's number. Raises Unavailable."""
-        if self.refusal is not None:
-            raise self.refusal
+        self._demand_open()
         await self.room()
+        self._demand_open()
         waiting: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._group.openings.append(opening)
         self._group.waiting.append(waiting)
@@ -83,8 +83,7 @@ class Intake:
 
     def take(self, stream: Stream, events: list[Event], receiver: Receiver) -> None:
         """Accept events for the next commit; `receiver` hears of it. Raises Unavailable while the disk refuses."""
-        if self.refusal is not None:
-            raise self.refusal
+        self._demand_open()
         accepted = self._gate.admit(stream, events)
         if accepted:
             self._group.add(stream.number, accepted, stream.offset, stream.started, self._clock())
@@ -95,6 +94,12 @@ class Intake:
         self._receivers[receiver] = stream
         self._arrived.set()
 
+    def _demand_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"partition {self.partition} takes no more events", retry_after=RETRY_SECONDS)
+        if self.refusal is not None:
+            raise self.refusal
+
     async def room(self) -> None:
         """Wait while too much waits for the disk; everybody who waited looks again, so that not all rush in at once."""
         while not self._room.is_set():
@@ -102,6 +107,7 @@ class Intake:
 
     async def store(self, openings: list[Opening], events: Events) -> Batch:
         """Append history at once; its streams are counted from the first of these openings. Raises Unavailable."""
+        self._demand_open()
         async with self._appending:
             events = replace(events, stream=events.stream + np.uint32(self.position.streams))
             batch = await self._journal.append(self.partition, openings, events)

@@ -115,6 +115,15 @@ class Configuration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return self.funnel[0] if self.funnel else None
 
 
+class Revisions(Struct, frozen=True, kw_only=True):
+    """How often each section was changed; a save names the revision it was made from."""
+
+    routes: int = 0
+    funnels: int = 0
+    elements: int = 0
+    campaigns: int = 0
+
+
 def read_configuration(text: str) -> Configuration:
     """Read the TOML form of `app config --set`; raises Invalid with the place of the fault."""
     try:

@@ -5,6 +5,7 @@ from weakref import WeakSet
 from aiohttp import web
 
 from datalab.model.accounts import User
+from datalab.model.permissions import Actor
 from datalab.services.services import Services
 from datalab.settings import Settings
 
@@ -18,6 +19,8 @@ SETTINGS = web.AppKey("SETTINGS", Settings)
 SOCKETS = web.AppKey("SOCKETS", Sockets)
 PERSON: web.RequestKey[User | None] = web.RequestKey("PERSON", User)
 """Who is logged in."""
+ACTOR: web.RequestKey[Actor | None] = web.RequestKey("ACTOR", Actor)
+"""Who acts: the person who is logged in, or a program with the person's API key."""
 COOKIE = "datalab_login"
 
 

@@ -37,7 +37,7 @@ async def metrics(request: web.Request) -> web.Response:
         "# TYPE datalab_partition_events gauge",
         *(
             f'datalab_partition_events{{app="{app.id}"}} {services.insights.now(app).events}'
-            for app in services.apps.all()
+            for app in services.directory.all()
         ),
     ]
     return web.Response(text="\n".join(lines) + "\n", content_type="text/plain", charset="utf-8")

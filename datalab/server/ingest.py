@@ -70,7 +70,7 @@ async def hello(request: web.Request) -> web.Response:
     except Refusal as refusal:
         request.app[SERVICES].partitions.gate.refuse(refusal.code)
         return cross_origin(request, problem(refusal))
-    return cross_origin(request, json(welcome))
+    return cross_origin(request, answer(welcome))
 
 
 async def events(request: web.Request) -> web.Response:
@@ -81,7 +81,7 @@ async def events(request: web.Request) -> web.Response:
     except Refusal as refusal:
         request.app[SERVICES].partitions.gate.refuse(refusal.code)
         return cross_origin(request, problem(refusal))
-    return cross_origin(request, json(Acknowledgement(sequence)))
+    return cross_origin(request, answer(Acknowledgement(sequence)))
 
 
 async def open_socket(request: web.Request) -> web.StreamResponse:
@@ -200,7 +200,7 @@ def read(decode: Any, data: bytes) -> Any:
         raise Malformed(f"the message does not follow the protocol: {error}"[:500]) from None
 
 
-def json(message: Any) -> web.Response:
+def answer(message: Any) -> web.Response:
     """A struct as JSON, never cached."""
     return web.Response(
         body=msgspec.json.encode(message), content_type="application/json", headers={"Cache-Control": "no-store"}

@@ -1,16 +1,20 @@
-"""The dashboard's socket: says when figures changed, at most every half second."""
+"""The dashboard's socket: figures that changed (at most every half second), colleagues, notifications, changes."""
 
 import asyncio
 
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from datalab.errors import TooMany, Unauthenticated
+from datalab.errors import Missing, TooMany, Unauthenticated
 from datalab.model.figures import Live
+from datalab.model.permissions import Actor
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, SOCKETS
+from datalab.services.services import Services
+from datalab.services.tabs import Tab
 
 PAUSE_SECONDS = 0.5
-HEARTBEAT_SECONDS = 30
+HEARTBEAT_SECONDS = 18
+"""A tab that dies without a word is found out within one and a half of these: under the 30 s that presence may last."""
 MAX_MESSAGE_BYTES = 1024
 RECHECK_PAUSES = 60
 """How often it is checked that the person is still logged in."""
@@ -27,35 +31,66 @@ class LiveMessage(msgspec.Struct, frozen=True, tag_field="type", tag="live"):
 
 
 async def live(request: web.Request) -> web.StreamResponse:
-    """`GET /api/v1/live?app=<id>`."""
+    """`GET /api/v1/live?app=<id>`; without an app there are no figures, and everything else."""
     services, person = request.app[SERVICES], request[PERSON]
     if person is None:
         raise Unauthenticated("nobody is logged in; reload the page")
-    app = await services.apps.find(person, request.query.get("app", ""))
+    app = request.query.get("app")
+    if app is not None:
+        services.directory.find(Actor(person), app)
     if len(request.app[SOCKETS]) >= request.app[SETTINGS].ingest.max_sockets + MAX_DASHBOARDS:
         raise TooMany("too many pages are connected; try again later", retry_after=30.0)
     socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
     await socket.prepare(request)
     request.app[SOCKETS].add(socket)
+    tab = services.tabs.enter(person, app)
     listening = asyncio.ensure_future(drain(socket))
+    telling = asyncio.ensure_future(tell(socket, tab))
     try:
-        shown: Live | None = None
-        pauses = 0
-        while not listening.done():
-            now = services.insights.now(services.apps.get(app.id))
-            if now != shown:
-                message = LiveMessage(app.id, now.present, now.events)
-                await socket.send_str(msgspec.json.encode(message).decode())
-                shown = now
-            await asyncio.wait([listening], timeout=PAUSE_SECONDS)
-            pauses += 1
-            if pauses % RECHECK_PAUSES == 0 and not await services.accounts.person(request.cookies.get(COOKIE, "")):
-                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"logged out")
+        await follow(socket, services, tab, request.cookies.get(COOKIE, ""), listening)
     except ConnectionError:
         pass
     finally:
+        services.tabs.leave(tab)
         listening.cancel()
+        telling.cancel()
     return socket
+
+
+async def follow(
+    socket: web.WebSocketResponse, services: Services, tab: Tab, cookie: str, listening: asyncio.Future[None]
+) -> None:
+    """Send an app's figures as they change, as long as the person is logged in and may read the app."""
+    shown: Live | None = None
+    pauses = 0
+    while not listening.done():
+        if tab.app is not None:
+            try:
+                now = services.insights.now(services.directory.find(Actor(tab.user), tab.app))
+            except Missing:
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the app is gone")
+                return
+            if now != shown:
+                await send(socket, LiveMessage(tab.app, now.present, now.events))
+                shown = now
+        await asyncio.wait([listening], timeout=PAUSE_SECONDS)
+        pauses += 1
+        if pauses % RECHECK_PAUSES == 0 and not await services.logins.person(cookie):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"logged out")
+
+
+async def tell(socket: web.WebSocketResponse, tab: Tab) -> None:
+    """Hand on what the tab is told."""
+    try:
+        while True:
+            await send(socket, await tab.messages.get())
+    except ConnectionError:
+        pass
+
+
+async def send(socket: web.WebSocketResponse, message: msgspec.Struct) -> None:
+    """One message as JSON."""
+    await socket.send_str(msgspec.json.encode(message).decode())
 
 
 async def drain(socket: web.WebSocketResponse) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from datalab.errors import Failure, Forbidden, Missing, NotAllowed, Refusal, TooLarge
-from datalab.server.context import COOKIE, PERSON, SERVICES
+from datalab.errors import Failure, Forbidden, Missing, NotAllowed, Refusal, Stale, TooLarge
+from datalab.model.permissions import Actor
+from datalab.server.context import ACTOR, COOKIE, PERSON, SERVICES
 from datalab.server.pages import error_page
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,10 @@ class Problem(msgspec.Struct, omit_defaults=True):
     code: str
     type: str = "about:blank"
     retry_after: float | None = None
+    revision: int | None = None
+    """Of a stale save: what the section has now."""
+    changes: list[str] | None = None
+    """Of a stale save: what changed since."""
 
 
 def problem(refusal: Refusal) -> web.Response:
@@ -47,6 +52,8 @@ def problem(refusal: Refusal) -> web.Response:
         detail=refusal.detail,
         code=refusal.code,
         retry_after=refusal.retry_after,
+        revision=refusal.revision if isinstance(refusal, Stale) else None,
+        changes=refusal.changes if isinstance(refusal, Stale) else None,
     )
     headers = {"Cache-Control": "no-store"}
     if refusal.retry_after is not None:
@@ -88,7 +95,10 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
 async def same_site(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse unsafe requests that a browser sends on behalf of another site, and foreign pages' live sockets."""
     live = request.path == "/api/v1/live"
-    if request.path not in OPEN_PATHS and (live or request.method not in SAFE_METHODS) and not from_here(request):
+    changes = live or request.method not in SAFE_METHODS
+    # A key is sent by no browser on its own; one that comes with a cookie does not count.
+    by_key = bearer(request) is not None
+    if changes and not by_key and request.path not in OPEN_PATHS and not from_here(request):
         raise Forbidden("the request comes from a page of another site; open the dashboard itself")
     return await handler(request)
 
@@ -104,12 +114,24 @@ def from_here(request: web.Request) -> bool:
 
 @web.middleware
 async def person(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who is logged in; only where the answer may depend on it."""
-    request[PERSON] = None
-    cookie = request.cookies.get(COOKIE)
-    if cookie and request.path not in OPEN_PATHS and not request.path.startswith("/assets/"):
-        request[PERSON] = await request.app[SERVICES].accounts.person(cookie)
+    """Find out who acts; only where the answer may depend on it."""
+    request[PERSON] = request[ACTOR] = None
+    if request.path in OPEN_PATHS or request.path.startswith("/assets/"):
+        return await handler(request)
+    services = request.app[SERVICES]
+    if (key := bearer(request)) is not None:
+        if request.path.startswith("/api/"):
+            request[ACTOR] = await services.api_keys.actor(key)
+    elif cookie := request.cookies.get(COOKIE):
+        request[PERSON] = user = await services.logins.person(cookie)
+        request[ACTOR] = Actor(user) if user is not None else None
     return await handler(request)
+
+
+def bearer(request: web.Request) -> str | None:
+    """The API key of a request without a cookie."""
+    scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" and COOKIE not in request.cookies else None
 
 
 async def secure_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -11,9 +11,10 @@ import aiohttp_jinja2
 from aiohttp import web
 from msgspec import Struct
 
-from datalab.errors import Invalid, Refusal, TooMany, Unauthenticated, Unavailable
+from datalab.errors import Invalid, Refusal, SecondFactorNeeded, TooMany, Unauthenticated, Unavailable
 from datalab.model.accounts import User
 from datalab.model.apps import App
+from datalab.model.permissions import Actor
 from datalab.model.ranges import Range, read_range
 from datalab.server import range_picker, views
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
@@ -24,6 +25,7 @@ FRAGMENT = "x-datalab-fragment"
 THEME_COOKIE = "datalab_theme"
 MAX_USERNAME = 64
 MAX_PASSWORD = 256
+MAX_CODE = 64
 MAX_FORM_BYTES = 16 * 1024
 MAX_DATE = 40
 CARDS_WITH_FIGURES = 40
@@ -51,14 +53,19 @@ async def log_in(request: web.Request) -> web.Response:
     goal = views.local_path(field(form, "next", views.MAX_NEXT) or "/")
     username = field(form, "username", MAX_USERNAME)
     password = field(form, "password", MAX_PASSWORD)
+    code = field(form, "code", MAX_CODE)
     try:
         if not username or not password:
             raise Unauthenticated("user name or password is empty")
-        cookie = await request.app[SERVICES].accounts.log_in(username, password, request.remote or "")
+        cookie = await request.app[SERVICES].logins.log_in(
+            username, password, request.remote or "", code, request.headers.get("User-Agent", "")
+        )
     except (Unauthenticated, TooMany, Unavailable) as refusal:
         # One message for every wrong pair, so that nobody learns which user names exist.
-        message = views.WRONG_CREDENTIALS if isinstance(refusal, Unauthenticated) else refusal.detail
-        response = page(request, "login.html", views.LoginPage(goal, username, message), status=refusal.status)
+        wanted = isinstance(refusal, SecondFactorNeeded)
+        wrong = isinstance(refusal, Unauthenticated) and not wanted
+        view = views.LoginPage(goal, username, views.WRONG_CREDENTIALS if wrong else refusal.detail, code=wanted)
+        response = page(request, "login.html", view, status=refusal.status)
         return with_retry(response, refusal)
     response = see_other(goal)
     settings = request.app[SETTINGS]
@@ -70,7 +77,7 @@ async def log_out(request: web.Request) -> web.Response:
     """`POST /logout`."""
     cookie = request.cookies.get(COOKIE, "")
     if cookie:
-        await request.app[SERVICES].accounts.log_out(cookie)
+        await request.app[SERVICES].logins.log_out(cookie)
     response = see_other("/login")
     clear_cookie(response)
     return response
@@ -81,7 +88,7 @@ async def apps_page(request: web.Request) -> web.Response:
     person = request[PERSON]
     if person is None:
         return to_login(request)
-    apps = await request.app[SERVICES].apps.visible_to(person)
+    apps = request.app[SERVICES].directory.visible_to(Actor(person))
     cards = await asyncio.gather(
         *(app_card(request, app, index < CARDS_WITH_FIGURES) for index, app in enumerate(apps))
     )
@@ -108,7 +115,7 @@ async def app_page(request: web.Request) -> web.Response:
             raise Unauthenticated("nobody is logged in; reload the page")
         return to_login(request)
     services = request.app[SERVICES]
-    app = await services.apps.find(person, request.match_info["app"])
+    app = services.directory.find(Actor(person), request.match_info["app"])
     if "through" in request.query:
         return see_other(canonical(request.query, app))
     clock = services.clock() / 1000
@@ -140,7 +147,7 @@ async def app_page(request: web.Request) -> web.Response:
     view = views.app_page(
         app, range_picker.range_picker(views.app_path(app), app.time_zone, preset, overview, now.date()), live, figures
     )
-    apps = await services.apps.visible_to(person)
+    apps = services.directory.visible_to(Actor(person))
     return page(request, "app.html", view, apps=apps, current=app.id)
 
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from datalab.server import health, ingest, live, pages
-from datalab.server.api import INSIGHTS, insight
+from datalab.server.api.openapi import ENDPOINTS, openapi
 from datalab.server.assets import Assets
 
 
@@ -23,7 +23,8 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         web.post("/api/v1/events", ingest.events),
         web.get("/api/v1/open", ingest.open_socket),
         web.get("/api/v1/live", live.live),
-        *(web.get(f"/api/v1/apps/{{app}}/insights/{name}", insight(answer)) for name, answer in INSIGHTS.items()),
+        web.get("/api/v1/openapi.json", openapi),
+        *(endpoint.route() for endpoint in ENDPOINTS),
         web.get("/healthz", health.healthz),
         web.get("/readyz", health.readyz),
         web.get("/metrics", health.metrics),

@@ -70,6 +70,8 @@ class LoginPage(Struct, frozen=True):
     next: str
     username: str = ""
     message: str = ""
+    code: bool = False
+    """Whether the code of a second factor is asked for."""
 
 
 class Badge(Struct, frozen=True):

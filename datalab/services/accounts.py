@@ -1,177 +1,212 @@
-"""People: made, logged in, recognised by their cookie."""
+"""Accounts: profiles, colleagues, and what admins do with the people of their organisation."""
 
-import asyncio
-import secrets
-from collections.abc import Callable
-from hashlib import sha256
-from typing import TypeVar
+from msgspec import Struct
+from msgspec.structs import replace
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
-
-from datalab.clock import Clock
-from datalab.errors import Missing, Taken, TooMany, Unauthenticated
-from datalab.model.accounts import Login, Organisation, User
-from datalab.settings import Accounts as AccountSettings
-from datalab.stores.documents import Collections, Documents
-
-R = TypeVar("R")
-MINUTE_MS = 60_000
-MAX_WATCHED = 10_000
-"""Usernames and addresses whose failed attempts are remembered."""
-MAX_WAITING = 50
-"""Log-ins that wait for their turn; each takes a tenth of a second or more."""
-WRONG = "user name or password is wrong"
-DAY_MS = 86_400_000
+from datalab.errors import Forbidden, Missing
+from datalab.model.accounts import Organisation, Profile, User
+from datalab.model.apps import App
+from datalab.model.notifications import Kind
+from datalab.model.permissions import Actor, demand_admin, demand_person
+from datalab.services.changes import Change, Changes
+from datalab.services.logins import end_logins
+from datalab.services.tabs import Tabs
 
 
-class Attempts:
-    """Failed log-ins of the last minute, per username or address."""
+class Me(Struct, frozen=True):
+    """A person's own account."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._failed: dict[str, list[int]] = {}
+    username: str
+    organisation: str
+    first_name: str
+    last_name: str
+    position: str
+    admin: bool
+    second_factor: bool
+    recovery_codes: int
+    """How many are left."""
 
-    def check(self, watched: tuple[str, ...], now_ms: int) -> None:
-        """Raises TooMany where any of these failed too often."""
-        for whose in watched:
-            recent = [at for at in self._failed.get(whose, []) if at > now_ms - MINUTE_MS]
-            if len(recent) >= self._limit:
-                seconds = (recent[-self._limit] + MINUTE_MS - now_ms) / 1000
-                raise TooMany("too many failed log-ins; wait a minute and try again", retry_after=max(1.0, seconds))
 
-    def failed(self, watched: tuple[str, ...], now_ms: int) -> None:
-        """Remember a failure of each."""
-        for whose in watched:
-            recent = [at for at in self._failed.pop(whose, []) if at > now_ms - MINUTE_MS]
-            self._failed[whose] = [*recent, now_ms]
-            if len(self._failed) > MAX_WATCHED:
-                del self._failed[next(iter(self._failed))]
+class Colleague(Struct, frozen=True):
+    """A person of the organisation."""
+
+    username: str
+    first_name: str
+    last_name: str
+    position: str
+    admin: bool
+    online: bool
+    pending: bool
+    disabled: bool
 
 
 class Accounts:
-    """Password hashes are made and checked on a thread, one at a time: each takes tens of megabytes for a moment."""
+    """An account is known by its username, whatever the case."""
 
-    def __init__(self, documents: Documents, settings: AccountSettings, clock: Clock) -> None:
-        self._documents = documents
-        self._settings = settings
-        self._clock = clock
-        self._hasher = PasswordHasher()
-        self._hashing = asyncio.Semaphore(1)
-        self._waiting = 0
-        self._attempts = Attempts(settings.login_attempts)
-        self._nobody = ""
-        """A hash that no password fits, made when it is first needed."""
+    def __init__(self, changes: Changes, tabs: Tabs) -> None:
+        self._changes = changes
+        self._tabs = tabs
 
-    async def add(
-        self, username: str, organisation: str, password: str, first_name: str, last_name: str, position: str
-    ) -> User:
-        """A new person; the first one of an organisation becomes its admin. Raises Taken."""
-        now = self._clock()
-        async with self._hashing:
-            password_hash = await on_thread(lambda: self._hasher.hash(password.strip()))
-        domain = organisation.lower()
+    def me(self, actor: Actor) -> Me:
+        """Whoever acts."""
+        user = demand_person(actor)
+        factor = user.second_factor if user.second_factor and user.second_factor.confirmed else None
+        return Me(
+            username=user.username,
+            organisation=user.organisation,
+            first_name=user.first_name,
+            last_name=user.last_name,
+            position=user.position,
+            admin=user.admin,
+            second_factor=factor is not None,
+            recovery_codes=len(factor.recovery) if factor else 0,
+        )
 
-        def work(collections: Collections) -> User:
-            first = collections.organisations.get(domain) is None
-            if first:
-                collections.organisations.add(Organisation(id=domain, created=now))
-            user = User(
-                id=username.lower(),
-                username=username,
-                organisation=domain,
-                password_hash=password_hash,
-                created=now,
-                first_name=first_name,
-                last_name=last_name,
-                position=position,
-                admin=first,
+    async def edit(self, actor: Actor, profile: Profile) -> Me:
+        """Change names and position."""
+
+        def work(change: Change) -> User:
+            user = replace(
+                demand_person(change.actor),
+                first_name=profile.first_name,
+                last_name=profile.last_name,
+                position=profile.position,
             )
-            if collections.users.get(user.id) is not None:
-                raise Taken(f"the user name {username} is in use; choose another")
-            collections.users.add(user)
+            change.collections.users.replace(user)
             return user
 
-        return await self._documents.run(work)
+        return self.me(Actor(await self._changes.run(actor, work)))
 
-    async def log_in(self, username: str, password: str, address: str) -> str:
-        """The value of the cookie. Raises Unauthenticated with one text for every wrong pair, TooMany, Unavailable."""
-        now = self._clock()
-        name = username.strip().lower()
-        watched = (f"user {name}", f"address {address}")
-        self._attempts.check(watched, now)
-        if self._waiting >= MAX_WAITING:
-            raise TooMany("many people log in at this moment; try again", retry_after=5.0)
-        self._waiting += 1
-        try:
-            async with self._hashing:
-                # Again, since attempts that were let in together may have failed while this one waited.
-                self._attempts.check(watched, now)
-                user = await self._documents.run(lambda collections: collections.users.get(name))
-                if not self._nobody:
-                    self._nobody = await on_thread(lambda: self._hasher.hash(secrets.token_hex(16)))
-                stored = user.password_hash if user is not None else self._nobody
-                right = await on_thread(lambda: self._verify(stored, password.strip()))
-                if user is None or not right or user.disabled:
-                    self._attempts.failed(watched, now)
-                    raise Unauthenticated(WRONG)
-        finally:
-            self._waiting -= 1
-        return await self._open_login(user, now)
+    async def organisation(self, actor: Actor) -> Organisation:
+        """The organisation of whoever acts."""
+        user = demand_person(actor)
+        found = await self._changes.read(lambda collections: collections.organisations.get(user.organisation))
+        return found or Organisation(id=user.organisation, created=user.created)
 
-    async def _open_login(self, user: User, now: int) -> str:
-        cookie = secrets.token_urlsafe(32)
-        login = Login(id=digest(cookie), user=user.id, created=now, expires=now + self._settings.login_days * DAY_MS)
+    async def colleagues(self, actor: Actor) -> list[Colleague]:
+        """Everybody of the organisation; those who wait or are disabled are shown to its admins only."""
+        viewer = demand_person(actor)
+        people = await self._changes.read(lambda collections: collections.users.where(organisation=viewer.organisation))
+        online = self._tabs.online(viewer.organisation)
+        return [
+            Colleague(
+                username=user.username,
+                first_name=user.first_name,
+                last_name=user.last_name,
+                position=user.position,
+                admin=user.admin,
+                online=user.id in online,
+                pending=user.pending,
+                disabled=user.disabled,
+            )
+            for user in people
+            if user.active or viewer.admin
+        ]
 
-        def work(collections: Collections) -> None:
-            for old in collections.logins.where(user=user.id):
-                if old.expires <= now:
-                    collections.logins.remove(old.id)
-            collections.logins.add(login)
-
-        await self._documents.run(work)
-        return cookie
-
-    async def log_out(self, cookie: str) -> None:
-        """End the log-in of a cookie, if there is one."""
-        await self._documents.run(lambda collections: collections.logins.remove(digest(cookie)))
-
-    async def person(self, cookie: str) -> User | None:
-        """Who is logged in with a cookie."""
-        now = self._clock()
-
-        def work(collections: Collections) -> User | None:
-            login = collections.logins.get(digest(cookie))
-            if login is None or login.expires <= now:
-                return None
-            user = collections.users.get(login.user)
-            return user if user is not None and not user.disabled else None
-
-        return await self._documents.run(work)
+    async def colleague(self, actor: Actor, username: str) -> User:
+        """Somebody of the same organisation; raises Missing."""
+        viewer = demand_person(actor)
+        user = await self._changes.read(lambda collections: collections.users.get(username.lower()))
+        if user is None or user.organisation != viewer.organisation or not (user.active or viewer.admin):
+            raise Missing(f"there is no colleague {username}")
+        return user
 
     async def find(self, username: str) -> User:
         """Raises Missing."""
-        user = await self._documents.run(lambda collections: collections.users.get(username.lower()))
+        user = await self._changes.read(lambda collections: collections.users.get(username.lower()))
         if user is None:
             raise Missing(f"there is no user {username}; `datalab user add` makes one")
         return user
 
     async def all(self) -> list[User]:
         """Everybody, by username."""
-        return await self._documents.run(lambda collections: collections.users.where())
+        return await self._changes.read(lambda collections: collections.users.where())
 
-    def _verify(self, stored: str, password: str) -> bool:
-        try:
-            return self._hasher.verify(stored, password)
-        except (VerificationError, InvalidHashError):
-            return False
+    async def set_admin(self, actor: Actor, username: str, *, admin: bool) -> User:
+        """Make a colleague an admin, or no longer one; raises Missing, Forbidden."""
+
+        def work(change: Change) -> User:
+            user = subject(change, username)
+            if user.pending:
+                raise Forbidden(f"{user.username} waits for approval; approve the join request first")
+            if not admin:
+                keep_an_admin(change, user)
+            user = replace(user, admin=admin)
+            change.collections.users.replace(user)
+            change.log(user.organisation, "admin.give" if admin else "admin.take", user.username)
+            return user
+
+        return await self._changes.run(actor, work)
+
+    async def disable(self, actor: Actor, username: str, *, disabled: bool = True) -> User:
+        """Keep a person out and end all log-ins, or let the person in again; raises Missing, Forbidden."""
+
+        def work(change: Change) -> User:
+            user = subject(change, username)
+            if disabled:
+                keep_an_admin(change, user)
+                end_logins(change.collections, user.id)
+            user = replace(user, disabled=disabled)
+            change.collections.users.replace(user)
+            change.log(user.organisation, "account.disable" if disabled else "account.enable", user.username)
+            return user
+
+        return await self._changes.run(actor, work)
+
+    async def remove(self, actor: Actor, username: str) -> User:
+        """Remove a person for good; an admin takes over the person's apps. Raises Missing, Forbidden."""
+
+        def work(change: Change) -> User:
+            user = subject(change, username)
+            keep_an_admin(change, user)
+            collections = change.collections
+            end_logins(collections, user.id)
+            for key in collections.api_keys.where(user=user.id):
+                collections.api_keys.remove(key.id)
+            for notification in collections.notifications.where(user=user.id):
+                collections.notifications.remove(notification.id)
+            heirs = [admin for admin in change.admins(user.organisation) if admin.id != user.id]
+            acting = change.actor.user
+            heir = acting if acting is not None else heirs[0] if heirs else None
+            for app in collections.apps.where(organisation=user.organisation):
+                hand_over(change, app, user, heir)
+            collections.users.remove(user.id)
+            change.log(user.organisation, "account.remove", user.username)
+            return user
+
+        return await self._changes.run(actor, work)
 
 
-async def on_thread(work: Callable[[], R]) -> R:
-    """Work that would hold up the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
+def subject(change: Change, username: str) -> User:
+    """The person whom an admin or the operator deals with; raises Missing, Forbidden."""
+    user = change.collections.users.get(username.lower())
+    if change.actor.user is not None:
+        admin = demand_admin(change.actor)
+        if user is None or user.organisation != admin.organisation:
+            raise Missing(f"there is no colleague {username}")
+    if user is None:
+        raise Missing(f"there is no user {username}")
+    return user
 
 
-def digest(cookie: str) -> str:
-    """What is stored of a cookie, so that a stolen store logs nobody in."""
-    return sha256(cookie.encode(errors="surrogateescape")).hexdigest()
+def keep_an_admin(change: Change, user: User) -> None:
+    """Raises Forbidden where an organisation with people would be left without an admin."""
+    others = [
+        person for person in change.collections.users.where(organisation=user.organisation) if person.id != user.id
+    ]
+    if user.admin and others and not any(person.admin and person.active for person in others):
+        raise Forbidden(f"{user.username} is the only admin of {user.organisation}; make somebody else admin first")
+
+
+def hand_over(change: Change, app: App, user: User, heir: User | None) -> None:
+    """Take a removed person out of an app; what the person owned goes to the heir. Raises Forbidden without one."""
+    members = [member for member in app.members if member.user != user.id]
+    if app.owner == user.id:
+        if heir is None:
+            raise Forbidden(f"{user.username} owns {app.full_name} and nobody can take over; delete the app first")
+        members = [member for member in members if member.user != heir.id]
+        app = change.save(replace(app, owner=heir.id, members=members))
+        change.log(app, "app.transfer", f"from {user.username}, who was removed, to {heir.username}")
+        change.tell([heir.id], Kind.TRANSFERRED, app, f"{user.username} was removed")
+    elif members != app.members:
+        change.save(replace(app, members=members))

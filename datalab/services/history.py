@@ -11,15 +11,14 @@ import numpy as np
 from datalab.clock import Clock
 from datalab.errors import Missing, TooMany
 from datalab.model.apps import App
-from datalab.model.events import SEPARATOR, Context, Events, Kind, Opening, Position
-from datalab.model.records import Record, check, visitor_key
-from datalab.model.wire import encode
-from datalab.services.apps import Apps
+from datalab.model.events import Context, Events, Opening, Position
+from datalab.model.records import Record, check, content_of, context_of, visitor_key
+from datalab.services.directory import Directory
+from datalab.services.locks import Locks
 from datalab.services.partitions import Partitions, key_of
 from datalab.services.record_keys import KeyReader, RecordKeys, record_key
 from datalab.stores.journal import Journal
 
-KINDS = {"urlchange": Kind.URLCHANGE, "click": Kind.MOUSECLICK, "hover": Kind.MOUSEHOVER, "custom": Kind.CUSTOM}
 MAX_CHUNK = 50_000
 MAX_RUNS = 8
 """Imports that may be under way at once, of different apps; each keeps 16 bytes an event."""
@@ -52,8 +51,11 @@ class Run:
 class History:
     """A run is begun, fed with chunks in file order, and ended."""
 
-    def __init__(self, apps: Apps, partitions: Partitions, journal: Journal, clock: Clock) -> None:
-        self._apps = apps
+    def __init__(
+        self, directory: Directory, locks: Locks, partitions: Partitions, journal: Journal, clock: Clock
+    ) -> None:
+        self._directory = directory
+        self._locks = locks
         self._partitions = partitions
         self._journal = journal
         self._clock = clock
@@ -76,7 +78,7 @@ class History:
         self._runs[name] = run
         try:
             async with run.feeding:
-                app = await self._apps.begin_partition(app)
+                app = await self._locks.begin_partition(app.id)
                 await self._partitions.intake(app)
                 async for batch in self._journal.replay(key_of(app), Position()):
                     await asyncio.get_running_loop().run_in_executor(None, partial(reader.collect, batch, run.present))
@@ -91,7 +93,7 @@ class History:
         async with run.feeding:
             self._run(name)
             run.used = self._clock()
-            app = self._apps.get(run.app)
+            app = self._directory.get(run.app)
             intake = await self._partitions.intake(app)
             loop = asyncio.get_running_loop()
             openings, events = await loop.run_in_executor(None, partial(columns, run, records, run.used))
@@ -103,7 +105,7 @@ class History:
         """Wait until everything is in the figures, and forget the run."""
         run = self._runs.pop(name, None)
         if run is not None:
-            await self._partitions.settled(self._apps.get(run.app))
+            await self._partitions.settled(self._directory.get(run.app))
 
     def _run(self, name: str) -> Run:
         if name not in self._runs:
@@ -118,7 +120,7 @@ def columns(run: Run, records: list[Record], now_ms: int) -> tuple[list[Opening]
 
     The n-th of equal records is new if the partition held fewer than n of them before the run.
     """
-    plain = [(visitor_key(record.visitor), check(record, now_ms), *content(record)) for record in records]
+    plain = [(visitor_key(record.visitor), check(record, now_ms), *content_of(record)) for record in records]
     keys = [record_key(*entry) for entry in plain]
     before = run.brought.count(keys)
     held = run.present.count(keys)
@@ -135,7 +137,7 @@ def columns(run: Run, records: list[Record], now_ms: int) -> tuple[list[Opening]
     stream, sequence, lengths = [], [], Counter[int]()
     for index in chosen:
         record, (visitor, time, *_) = records[index], plain[index]
-        context = Context(user_agent=record.user_agent, language=record.language, referrer=record.referrer)
+        context = context_of(record)
         number = streams.setdefault((visitor, context), len(streams))
         if number == len(openings):
             openings.append(Opening(visitor=visitor, started=time, context=context, imported=True))
@@ -151,15 +153,3 @@ def columns(run: Run, records: list[Record], now_ms: int) -> tuple[list[Opening]
         number=np.array([plain[index][3] for index in chosen], dtype=np.uint32),
         texts=list(texts),
     )
-
-
-def content(record: Record) -> tuple[int, int, str]:
-    """Kind, number and text of a record's event (see `datalab.model.events.Events`)."""
-    kind = KINDS[record.kind]
-    if record.kind == "urlchange":
-        return kind, 0, record.url or ""
-    if record.kind == "click":
-        return kind, 0, record.target or ""
-    if record.kind == "hover":
-        return kind, record.elapsed or 0, f"{record.target}{SEPARATOR}{record.action}"
-    return kind, 0, f"{record.name}{SEPARATOR}{encode(record.properties or {}).decode()}"

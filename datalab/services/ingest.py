@@ -12,9 +12,9 @@ from datalab.ingest.tickets import Tickets
 from datalab.keys import Key
 from datalab.model.apps import App
 from datalab.model.wire import Hello, PostedEvents, Welcome
-from datalab.services.apps import Apps
+from datalab.services.directory import Directory
 from datalab.services.partitions import Partitions, key_of
-from datalab.services.tokens import Tokens, check, check_origin
+from datalab.services.tokens import Tokens, check, check_any, check_origin
 from datalab.settings import Ingest as IngestSettings
 from datalab.workers.aggregation import Aggregation
 
@@ -45,7 +45,7 @@ class Ingest:
 
     def __init__(
         self,
-        apps: Apps,
+        directory: Directory,
         tokens: Tokens,
         partitions: Partitions,
         aggregation: Aggregation,
@@ -53,7 +53,7 @@ class Ingest:
         settings: IngestSettings,
         clock: Clock,
     ) -> None:
-        self._apps = apps
+        self._directory = directory
         self._tokens = tokens
         self._partitions = partitions
         self._aggregation = aggregation
@@ -98,8 +98,8 @@ class Ingest:
         self._visits.add(visit)
         return visit
 
-    async def recheck(self) -> None:
-        """Mark the visits whose token is no longer valid."""
+    async def recheck(self, old: App | None = None, new: App | None = None) -> None:
+        """Mark the visits whose token is no longer valid, after a change of an app and as time goes by."""
         now = self._clock()
         for visit in list(self._visits):
             try:
@@ -114,9 +114,7 @@ class Ingest:
         """
         session = self._sessions.read(posted.session)
         app = self._app(session.app)
-        if app.token is None:
-            raise TokenRefused("the app token was revoked; copy the snippet anew")
-        check(app, app.token.generation, self._clock())
+        check_any(app, self._clock())
         check_origin(app, origin)
         if session.partition != app.partition:
             raise SessionRefused("the session belongs to an earlier partition; say hello again")
@@ -138,6 +136,6 @@ class Ingest:
 
     def _app(self, id: str) -> App:
         try:
-            return self._apps.get(id)
+            return self._directory.get(id)
         except Missing:
             raise TokenRefused("the app of this token does not exist any more") from None

@@ -89,7 +89,7 @@ class Insights:
 
     async def _answer(self, app: App, question: tuple[Any, ...], compute: Callable[[PartitionAggregate], R]) -> R:
         key = key_of(app)
-        if not self._aggregation.has(key):
+        if not await self._partitions.readable(app):
             return compute(PartitionAggregate(self._partitions.rules(app)))
         name = (key, self._aggregation.generation(key), *question)
         events = self._aggregation.events(key)

@@ -1,4 +1,4 @@
-"""Partitions: for each app the one that takes events, with its intake and its figures."""
+"""Partitions: for each app the one that takes events, with its intake and its figures, and the sealed ones."""
 
 import asyncio
 from contextlib import suppress
@@ -9,30 +9,44 @@ from datalab.errors import Missing, Refusal
 from datalab.ingest.gate import Gate
 from datalab.ingest.intake import Intake
 from datalab.model.agents import own_hosts
-from datalab.model.apps import App
-from datalab.services.apps import Apps
+from datalab.model.apps import App, PartitionRecord
+from datalab.services.directory import Directory
 from datalab.settings import Settings
+from datalab.stores.documents import Documents
 from datalab.stores.journal import Journal, PartitionKey
 from datalab.workers.aggregation import Aggregation
 from datalab.workers.runner import Runner
 
+ARCHIVED_IN_MEMORY = 3
+"""Sealed partitions whose figures are kept in memory once somebody looked at them."""
+
 
 class Partitions:
-    """Opens partitions at start and when they are first needed."""
+    """Opened at start and when they are first needed. What documents say of a partition is carried out here."""
 
     def __init__(
-        self, apps: Apps, journal: Journal, aggregation: Aggregation, runner: Runner, settings: Settings, clock: Clock
+        self,
+        documents: Documents,
+        directory: Directory,
+        journal: Journal,
+        aggregation: Aggregation,
+        runner: Runner,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self.gate = Gate()
         self.unopened: dict[str, str] = {}
         """Apps whose partition could not be opened at start, and why."""
-        self._apps = apps
+        self._documents = documents
+        self._directory = directory
         self._journal = journal
         self._aggregation = aggregation
         self._runner = runner
         self._settings = settings
         self._clock = clock
         self._intakes: dict[PartitionKey, Intake] = {}
+        self._archived: dict[PartitionKey, None] = {}
+        """Those in memory, the one asked for longest ago first."""
         self._opening = asyncio.Lock()
 
     def rules(self, app: App) -> Rules:
@@ -45,8 +59,16 @@ class Partitions:
         )
 
     async def open_all(self) -> None:
-        """Open every app's partition; one that cannot be opened does not keep the others from it."""
-        for app in self._apps.all():
+        """Finish what a crash interrupted, then open every app's partition; one that cannot be opened does not keep
+        the others from it."""
+        for record in await self._documents.run(lambda collections: collections.partitions.where()):
+            with suppress(Missing):
+                if record.deleted:
+                    await self._delete(PartitionKey(record.app, record.number))
+                elif record.sealed is not None:
+                    await self._journal.archive(PartitionKey(record.app, record.number))
+        await self._forget_deleted()
+        for app in self._directory.all():
             if app.partition:
                 try:
                     await self.intake(app)
@@ -57,11 +79,15 @@ class Partitions:
                         await self._aggregation.load(key_of(app), self.rules(app))
 
     async def intake(self, app: App) -> Intake:
-        """The intake of the app's open partition; raises Unavailable, Missing where none was ever begun."""
+        """The intake of the app's open partition; raises Unavailable, Missing where there is none (any more)."""
         if not app.partition:
-            raise Missing(f"{app.full_name} has no partition yet; issue a token or import history")
+            raise Missing(f"{app.full_name} has no open partition; issue a token or import history")
         key = key_of(app)
+        if key in self._intakes:
+            return self._intakes[key]
         async with self._opening:
+            if self._directory.get(app.id).partition != app.partition:
+                raise Missing(f"partition {app.partition} of {app.full_name} is sealed")
             if key not in self._intakes:
                 intake = Intake(
                     key, self._journal, self._aggregation.feed, self.gate, self._settings.ingest, self._clock
@@ -86,23 +112,102 @@ class Partitions:
         if app.partition and key_of(app) in self._intakes:
             await self._aggregation.settled(key_of(app))
 
+    async def archive(self, app: App, number: int) -> None:
+        """Put a partition aside that the documents say is sealed: what has arrived is committed first."""
+        key = PartitionKey(app.id, number)
+        async with self._opening:
+            await self._close(key)
+            await self._aggregation.save()
+            self._aggregation.unload(key)
+            await self._journal.archive(key)
+
+    async def readable(self, app: App) -> bool:
+        """Have the figures of an app's partition in memory, a sealed one's too; False where there are none."""
+        key = key_of(app)
+        if not self._aggregation.has(key):
+            if not app.partition or self._directory.get(app.id).partition == app.partition:
+                return False
+            async with self._opening:
+                if not self._aggregation.has(key):
+                    await self._aggregation.load(key, self.rules(app))
+        if self._directory.get(app.id).partition != app.partition:
+            self._archived.pop(key, None)
+            self._archived[key] = None
+            while len(self._archived) > ARCHIVED_IN_MEMORY:
+                oldest = next(iter(self._archived))
+                del self._archived[oldest]
+                self._aggregation.unload(oldest)
+        return True
+
+    async def records(self, app: App) -> list[PartitionRecord]:
+        """Of all partitions of an app, newest first."""
+        found = await self._documents.run(lambda collections: collections.partitions.where(app=app.id))
+        return sorted((record for record in found if not record.deleted), key=lambda record: -record.number)
+
+    async def size(self, record: PartitionRecord) -> int:
+        """Bytes on disk, 0 where the file is not there."""
+        try:
+            return await self._journal.size(PartitionKey(record.app, record.number))
+        except Missing:
+            return 0
+
+    async def forget(self, app: App) -> None:
+        """Delete the data of partitions that the documents say are deleted."""
+        found = await self._documents.run(lambda collections: collections.partitions.where(app=app.id))
+        async with self._opening:
+            for record in found:
+                if record.deleted:
+                    key = PartitionKey(record.app, record.number)
+                    await self._close(key)
+                    with suppress(Missing):
+                        await self._delete(key)
+        await self._forget_deleted()
+
     def troubles(self) -> dict[str, str]:
         """Why apps take no events at the moment, by full name."""
         refusing = {
             app.full_name: refusal.detail
-            for app in self._apps.all()
+            for app in self._directory.all()
             if (intake := self._intakes.get(key_of(app))) and (refusal := intake.refusal)
         }
         return self.unopened | refusing
 
     async def close(self) -> None:
         """Commit what has arrived."""
-        for key, intake in self._intakes.items():
+        for key in list(self._intakes):
+            await self._close(key)
+
+    async def _close(self, key: PartitionKey) -> None:
+        intake = self._intakes.pop(key, None)
+        if intake is not None:
             intake.close()
             await self._runner.join(f"intake of {key}")
             await self._aggregation.settled(key)
 
+    async def _delete(self, key: PartitionKey) -> None:
+        self._archived.pop(key, None)
+        await self._aggregation.forget(key)
+        await self._journal.delete(key)
+
+    async def _forget_deleted(self) -> None:
+        """Remove the records whose files are gone."""
+        left = set(await self._journal.partitions())
+
+        def gone(record: PartitionRecord) -> bool:
+            return record.deleted and PartitionKey(record.app, record.number) not in left
+
+        await self._documents.run(
+            lambda collections: [
+                collections.partitions.remove(record.id) for record in collections.partitions.where() if gone(record)
+            ]
+        )
+
 
 def key_of(app: App) -> PartitionKey:
-    """The app's open partition."""
+    """The app's partition: the open one, or for an app as it was (see `Archive`) the sealed one."""
     return PartitionKey(app.id, app.partition)
+
+
+def record_id(app: str, number: int) -> str:
+    """Of a partition's record."""
+    return f"{app}/{number}"

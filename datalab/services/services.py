@@ -5,12 +5,24 @@ from dataclasses import dataclass
 from datalab.clock import Clock
 from datalab.ingest.presence import Presence
 from datalab.services.accounts import Accounts
+from datalab.services.api_keys import ApiKeys
 from datalab.services.apps import Apps
+from datalab.services.archive import Archive
+from datalab.services.audit import Audit
+from datalab.services.configurations import Configurations
+from datalab.services.directory import Directory
+from datalab.services.export import Export
 from datalab.services.history import History
 from datalab.services.ingest import Ingest
 from datalab.services.insights import Insights
+from datalab.services.locks import Locks
+from datalab.services.logins import Logins
+from datalab.services.members import Members
+from datalab.services.notifications import Notifications
 from datalab.services.partitions import Partitions
-from datalab.services.tokens import Tokens
+from datalab.services.registrations import Registrations
+from datalab.services.second_factor import SecondFactors
+from datalab.services.tabs import Tabs
 
 
 @dataclass(frozen=True)
@@ -18,11 +30,23 @@ class Services:
     """Made once, by the appliance."""
 
     accounts: Accounts
+    logins: Logins
+    registrations: Registrations
+    second_factors: SecondFactors
+    api_keys: ApiKeys
+    notifications: Notifications
+    audit: Audit
+    tabs: Tabs
+    directory: Directory
     apps: Apps
-    tokens: Tokens
+    configurations: Configurations
+    locks: Locks
+    members: Members
+    archive: Archive
     partitions: Partitions
     presence: Presence
     ingest: Ingest
     insights: Insights
     history: History
+    export: Export
     clock: Clock

@@ -17,7 +17,7 @@ class Claims(msgspec.Struct, frozen=True, array_like=True):
     generation: int
     issued: int
     expires: int | None
-    """Milliseconds since the epoch; None never expires."""
+    """Milliseconds since the epoch, as issued; a renewal puts it off in the app alone. None never expires."""
 
 
 class Tokens:
@@ -29,14 +29,17 @@ class Tokens:
 
     def make(self, app: App, now_ms: int) -> IssuedToken:
         """The app's next token."""
-        expires = now_ms + self._settings.days * DAY_MS if self._settings.days else None
-        claims = Claims(app.id, app.token_generation + 1, now_ms, expires)
+        claims = Claims(app.id, app.token_generation + 1, now_ms, self.expiry(now_ms))
         return IssuedToken(
             text=self._key.sign(msgspec.msgpack.encode(claims)),
             generation=claims.generation,
             issued=now_ms,
-            expires=expires,
+            expires=claims.expires,
         )
+
+    def expiry(self, now_ms: int) -> int | None:
+        """When a token issued or renewed now ends."""
+        return now_ms + self._settings.days * DAY_MS if self._settings.days else None
 
     def read(self, text: str) -> Claims:
         """Raises TokenRefused where this appliance did not sign it."""
@@ -51,10 +54,16 @@ class Tokens:
 
 def check(app: App, generation: int, now_ms: int) -> None:
     """Raises TokenRefused where a token of this generation is not valid for the app any more."""
-    if app.token is None or app.token.generation != generation:
+    token = app.valid_token(generation)
+    if token is None:
         raise TokenRefused("the app token was revoked or replaced; copy the snippet anew")
-    if app.token.expires is not None and now_ms >= app.token.expires:
+    if token.expires is not None and now_ms >= token.expires:
         raise TokenRefused("the app token has expired; issue a new one and copy the snippet anew")
+
+
+def check_any(app: App, now_ms: int) -> None:
+    """Raises TokenRefused where no token of the app is valid any more."""
+    check(app, app.token.generation if app.token is not None else 0, now_ms)
 
 
 def check_origin(app: App, origin: str | None) -> None:

@@ -1,4 +1,5 @@
-"""The port to the documents: users, organisations, logins, apps. Changes that belong together are one `run`."""
+"""The port to the documents: people, organisations, apps and what belongs to them. Changes that belong together are one
+`run`."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
@@ -6,8 +7,10 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from datalab.errors import Invalid
-from datalab.model.accounts import Login, Organisation, User
-from datalab.model.apps import App
+from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
+from datalab.model.apps import App, PartitionRecord
+from datalab.model.audit import AuditEntry, AuditLog
+from datalab.model.notifications import Notification
 
 
 class Document(Protocol):
@@ -60,6 +63,24 @@ class Collections(Protocol):
 
     @property
     def apps(self) -> Collection[App]: ...
+
+    @property
+    def api_keys(self) -> Collection[ApiKey]: ...
+
+    @property
+    def join_links(self) -> Collection[JoinLink]: ...
+
+    @property
+    def partitions(self) -> Collection[PartitionRecord]: ...
+
+    @property
+    def notifications(self) -> Collection[Notification]: ...
+
+    @property
+    def audit_logs(self) -> Collection[AuditLog]: ...
+
+    @property
+    def audit_entries(self) -> Collection[AuditEntry]: ...
 
 
 class Documents(Protocol):

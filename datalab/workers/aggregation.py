@@ -97,8 +97,15 @@ class Aggregation:
         return self._partition(key).generation
 
     def unload(self, key: PartitionKey) -> None:
-        """Forget a partition's figures."""
-        self._partitions.pop(key, None)
+        """Free the memory of a partition's figures; `run` ends."""
+        partition = self._partitions.pop(key, None)
+        if partition is not None:
+            partition.arrived.set()
+
+    async def forget(self, key: PartitionKey) -> None:
+        """The same, and remove its snapshot."""
+        self.unload(key)
+        await self._on_thread(lambda: self._path(key).unlink(missing_ok=True))
 
     async def feed(self, key: PartitionKey, batch: Batch) -> None:
         """Queue the batch just appended; waits while the queue is full."""

@@ -5,13 +5,21 @@ import msgspec
 import pytest
 
 from datalab.errors import Invalid
+from datalab.model.events import Context, Kind
 from datalab.model.records import (
     EARLIEST_MS,
     FUTURE_ALLOWANCE_MS,
+    LAST_MS,
+    Record,
     check,
+    content_of,
+    context_of,
     decode_record,
+    encode_record,
     format_time,
+    plain_context,
     read_time,
+    record_of,
     visitor_key,
 )
 
@@ -32,7 +40,11 @@ def read(**changes: Any) -> int:
         {"kind": "custom", "name": "signup", "properties": {"plan": "pro", "price": 1.5, "trial": True, "code": None}},
         {"time": EARLIEST_MS},
         {"time": NOW + FUTURE_ALLOWANCE_MS},
+        {"kind": "custom", "name": "signup", "properties": '{"plan": "pro"}'},
+        {"kind": "click", "target": "#buy", "matched": ["#buy", ""], "x": 0, "y": 65535},
+        {"kind": "move", "x": 0, "y": 65535},
         {"referrer": "https://search.example/", "user_agent": "x", "language": "de", "session": "s"},
+        {"screen": "390x844"},
         {"unknown": "is left out"},
     ],
 )
@@ -51,7 +63,7 @@ def test_good_records(changes: dict[str, Any]) -> None:
         {"time": 1.5},
         {"time": None},
         {"time": True},
-        {"kind": "move"},
+        {"kind": "scroll"},
         {"url": ""},
         {"url": "x" * 2049},
         {"url": "https://shop.example/\x1f"},
@@ -64,6 +76,13 @@ def test_good_records(changes: dict[str, Any]) -> None:
         {"kind": "custom", "name": "n", "properties": {str(k): k for k in range(33)}},
         {"kind": "custom", "name": "n", "properties": {"a": [1]}},
         {"kind": "custom", "name": "n", "properties": {"a\x00": 1}},
+        {"kind": "click", "target": "a", "matched": ["b"] * 33},
+        {"kind": "click", "target": "a", "matched": ["b\x1fc"]},
+        {"kind": "click", "target": "a", "x": -1},
+        {"kind": "move", "x": 0, "y": 65536},
+        {"screen": "390 x 844"},
+        {"screen": "390x844\n"},
+        {"as_is": "yes"},
         {"referrer": "x" * 2049},
         {"referrer": "a\n"},
         {"user_agent": "x" * 513},
@@ -91,11 +110,13 @@ def test_fields_every_record_needs(field: str) -> None:
         ("hover", "target"),
         ("hover", "action"),
         ("hover", "elapsed"),
+        ("move", "x"),
+        ("move", "y"),
         ("custom", "name"),
     ],
 )
 def test_fields_a_kind_needs(kind: str, field: str) -> None:
-    everything = {"url": "/", "target": "t", "action": "hover-leave", "elapsed": 1, "name": "n"}
+    everything = {"url": "/", "target": "t", "action": "hover-leave", "elapsed": 1, "name": "n", "x": 1, "y": 1}
     with pytest.raises(Invalid, match=f"kind {kind} needs the field {field}"):
         read(**{**everything, "kind": kind, field: None})
 
@@ -146,3 +167,79 @@ def test_visitor_key() -> None:
         len({visitor_key(name) for name in ("", "a", "A", "日本語", exported, exported.upper(), exported + "0")}) == 7
     )
     assert all(len(visitor_key(name)) == 16 for name in ("", "a", exported))
+
+
+SEEN = Context(user_agent="Firefox/128", language="de-CH", referrer="https://search.example/?q=1", screen="390x844")
+EVENTS: list[tuple[int, int, str]] = [
+    (Kind.URLCHANGE, 0, "https://shop.example/café?a=1#b"),
+    (Kind.MOUSECLICK, 0, "main>a"),
+    (Kind.MOUSECLICK, 3 * 65536 + 4, "main>button#buy\x1f#buy\x1f.teaser"),
+    (Kind.MOUSECLICK, 2**32 - 1, "\x1f\x1f"),
+    (Kind.MOUSEHOVER, 740, "#buy\x1fhover-leave"),
+    (Kind.MOUSEHOVER, 0, "\x1fhover-click"),
+    (Kind.MOUSEMOVE, 310 * 65536 + 220, ""),
+    (Kind.MOUSEMOVE, 0, ""),
+    (Kind.CUSTOM, 0, "signup\x1f{}"),
+    (Kind.CUSTOM, 0, '\x1f{"":"\\u001f\\n","b":-0.0,"c":1e22,"d":1.0,"e":null,"f":true}'),
+    (Kind.CUSTOM, 0, 'wide\x1f{"a":100000000000000000000,"b":-9223372036854775809,"c":18446744073709551615}'),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("context", [Context(), SEEN])
+def test_the_record_of_an_event_gives_the_same_event(event: tuple[int, int, str], context: Context) -> None:
+    record = record_of(b"v" * 16, context, NOW + 7, *event, NOW)
+    again = decode_record(encode_record(record))
+    # On its way to a running server.
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(again), type=Record)
+    assert check(again, NOW) == NOW + 7
+    assert not again.as_is
+    assert (visitor_key(again.visitor), context_of(again), content_of(again)) == (b"v" * 16, context, event)
+
+
+def test_a_record_says_no_more_than_there_is() -> None:
+    record = record_of(b"\0" * 16, Context(), NOW, Kind.MOUSECLICK, 0, "main>a", NOW)
+    assert json.loads(encode_record(record)) == {
+        "visitor": "0" * 32,
+        "time": "2025-11-24T16:00:00.000Z",
+        "kind": "click",
+        "target": "main>a",
+    }
+
+
+@pytest.mark.parametrize(
+    ("time", "url"),
+    [
+        (0, "/"),
+        (EARLIEST_MS - 1, "/"),
+        (NOW + FUTURE_ALLOWANCE_MS + 1, "/"),
+        (LAST_MS - 1, "/"),
+        (NOW, "http://[broken"),
+    ],
+)
+def test_what_looks_like_a_mistake_is_taken_as_it_is_where_it_is_meant(time: int, url: str) -> None:
+    record = record_of(b"v" * 16, Context(), time, Kind.URLCHANGE, 0, url, NOW)
+    assert record.as_is
+    assert check(decode_record(encode_record(record)), NOW) == time
+    record.as_is = False
+    with pytest.raises(Invalid):
+        check(record, NOW)
+
+
+@pytest.mark.parametrize("time", [-1, LAST_MS, 2**70, "1969-12-31", "2100-01-01"])
+def test_times_that_no_clock_can_show_are_refused_all_the_same(time: int | str) -> None:
+    with pytest.raises(Invalid, match="outside of the years 1970 to 2099"):
+        read(time=time, as_is=True)
+
+
+@pytest.mark.parametrize(
+    "properties", ["", "{", "[]", '{"a": [1]}', '{"a": 1e999}', json.dumps({str(k): k for k in range(33)})]
+)
+def test_properties_that_are_no_json_of_an_object_are_refused(properties: str) -> None:
+    with pytest.raises(Invalid, match="properties"):
+        read(kind="custom", name="n", properties=properties)
+
+
+def test_control_characters_are_left_out_of_a_context() -> None:
+    odd = Context(user_agent="a\x00b", language="d\ne", referrer="https://a.example/\x1f", screen="1x1")
+    assert plain_context(odd) == Context(user_agent="ab", language="de", referrer="https://a.example/", screen="1x1")

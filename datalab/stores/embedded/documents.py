@@ -15,14 +15,24 @@ import msgspec
 from mongita.errors import DuplicateKeyError
 
 from datalab.errors import Missing, Taken, Unavailable
-from datalab.model.accounts import Login, Organisation, User
-from datalab.model.apps import App
+from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
+from datalab.model.apps import App, PartitionRecord
+from datalab.model.audit import AuditEntry, AuditLog
+from datalab.model.notifications import Notification
 from datalab.stores.documents import Collections, D, R, encoded, selector
 from datalab.stores.embedded.engine import DamagedDocument, SqliteClient, SqliteEngine, read_body
 from datalab.stores.embedded.refusals import refusals
 
 DATABASE = "datalab"
-INDEXED = {"users": "organisation", "logins": "user", "apps": "organisation"}
+INDEXED = {
+    "users": "organisation",
+    "logins": "user",
+    "apps": "organisation",
+    "api_keys": "user",
+    "join_links": "organisation",
+    "partitions": "app",
+    "notifications": "user",
+}
 """The field of each collection that is asked for most."""
 
 log = logging.getLogger(__name__)
@@ -88,6 +98,12 @@ class EmbeddedCollections:
         self.users = EmbeddedCollection(User, database["users"])
         self.logins = EmbeddedCollection(Login, database["logins"])
         self.apps = EmbeddedCollection(App, database["apps"])
+        self.api_keys = EmbeddedCollection(ApiKey, database["api_keys"])
+        self.join_links = EmbeddedCollection(JoinLink, database["join_links"])
+        self.partitions = EmbeddedCollection(PartitionRecord, database["partitions"])
+        self.notifications = EmbeddedCollection(Notification, database["notifications"])
+        self.audit_logs = EmbeddedCollection(AuditLog, database["audit_logs"])
+        self.audit_entries = EmbeddedCollection(AuditEntry, database["audit_entries"])
 
 
 class EmbeddedDocuments:

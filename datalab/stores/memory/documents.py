@@ -6,8 +6,10 @@ from typing import Any, Generic
 import msgspec
 
 from datalab.errors import Missing, Taken, Unavailable
-from datalab.model.accounts import Login, Organisation, User
-from datalab.model.apps import App
+from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
+from datalab.model.apps import App, PartitionRecord
+from datalab.model.audit import AuditEntry, AuditLog
+from datalab.model.notifications import Notification
 from datalab.stores.documents import Collections, D, R, encoded, selector
 
 
@@ -52,6 +54,12 @@ class MemoryCollections:
         self.users = MemoryCollection(User)
         self.logins = MemoryCollection(Login)
         self.apps = MemoryCollection(App)
+        self.api_keys = MemoryCollection(ApiKey)
+        self.join_links = MemoryCollection(JoinLink)
+        self.partitions = MemoryCollection(PartitionRecord)
+        self.notifications = MemoryCollection(Notification)
+        self.audit_logs = MemoryCollection(AuditLog)
+        self.audit_entries = MemoryCollection(AuditEntry)
 
 
 class MemoryDocuments:
