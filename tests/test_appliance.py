@@ -9,7 +9,8 @@ import pytest
 
 from datalab.appliance import CONTROL_SOCKET, lan_addresses, opened, serving, take_lock
 from datalab.errors import InUse, Occupied, Refusal
-from datalab.operations import AddUser, ListUsers
+from datalab.model.accounts import Registration
+from datalab.operations.people import AddUser, ListUsers
 from datalab.server.middleware import Problem
 from datalab.settings import Server, Settings
 
@@ -32,7 +33,11 @@ async def test_the_lock_is_let_go_at_the_end_and_after_a_failure(tmp_path: Path)
 
 async def test_what_was_stored_is_there_again(tmp_path: Path) -> None:
     async with opened(tmp_path, SETTINGS) as services:
-        await services.accounts.add("ada.l", "shop.example", "correct horse", "", "", "")
+        await services.registrations.add(
+            Registration(
+                username="ada.l", organisation="shop.example", password="correct horse", first_name="A", last_name="L"
+            )
+        )
     async with opened(tmp_path, SETTINGS) as services:
         assert [user.id for user in await services.accounts.all()] == ["ada.l"]
 

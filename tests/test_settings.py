@@ -51,6 +51,8 @@ def test_the_file_alone_gives_the_defaults() -> None:
 def test_every_key_can_be_set_in_the_file_and_in_the_environment(section: str, key: str, tmp_path: Path) -> None:
     default = getattr(getattr(Settings(), section), key)
     other = {bool: True, int: 20_001 if key in ("pending_events", "max_sockets") else 100, str: "other"}[type(default)]
+    if key == "registration":
+        other = "closed"
     file = written(tmp_path, f"[{section}]\n{key} = {msgspec.json.encode(other).decode()}\n")
     assert getattr(getattr(read_settings(file, {}), section), key) == other
     environment = {f"DATALAB_{section}_{key}".upper(): str(other)}

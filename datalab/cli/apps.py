@@ -11,7 +11,7 @@ from datalab.errors import Refusal
 from datalab.model.apps import App, IssuedToken
 from datalab.model.configuration import read_configuration
 from datalab.model.records import format_time
-from datalab.operations import (
+from datalab.operations.apps import (
     Configure,
     CreateApp,
     DeleteApp,

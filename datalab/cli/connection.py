@@ -13,7 +13,7 @@ import msgspec
 
 from datalab.appliance import CONTROL_SOCKET, opened
 from datalab.errors import InUse, Refusal
-from datalab.operations import OPERATIONS, perform
+from datalab.operations.table import OPERATIONS, perform
 from datalab.server.middleware import Problem
 from datalab.settings import Settings, read_settings
 

@@ -14,7 +14,7 @@ import click
 from datalab.cli.connection import Ask, Place, place_options, with_data
 from datalab.errors import Refusal
 from datalab.model.events import Position
-from datalab.operations import ExportChunk
+from datalab.operations.history import ExportChunk
 from datalab.services.export import Exported
 
 STDOUT = "-"
@@ -63,7 +63,7 @@ def written(output: str) -> Iterator[IO[bytes]]:
     """What to write to; a file appears under its name once it is whole and on the disk. Raises Refusal."""
     try:
         if output == STDOUT:
-            yield click.get_binary_stream("stdout")
+            yield sys.stdout.buffer
             return
         with replaced(Path(output).resolve()) as file:
             if not output.endswith(".gz"):

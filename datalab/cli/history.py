@@ -12,7 +12,7 @@ from datalab.cli.output import json_option, print_json
 from datalab.cli.record_file import BadLine, Source, opened, read_records
 from datalab.clock import system_clock
 from datalab.model.records import Record, encode_record
-from datalab.operations import BeginImport, EndImport, ImportRecords
+from datalab.operations.history import BeginImport, EndImport, ImportRecords
 
 CHUNK = 20_000
 CHUNK_BYTES = 16 * 1024 * 1024

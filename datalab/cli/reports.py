@@ -6,7 +6,7 @@ import msgspec
 from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_csv, print_json, print_table
 from datalab.model.figures import FunnelFigures, Overview, Pages
-from datalab.operations import ReportFunnel, ReportOverview, ReportPages
+from datalab.operations.reports import ReportFunnel, ReportOverview, ReportPages
 from datalab.services.insights import ORDERS, UNITS
 
 Table = tuple[list[str], list[list[object]]]

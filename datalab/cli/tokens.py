@@ -8,7 +8,9 @@ from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_json
 from datalab.model.apps import App, IssuedToken
 from datalab.model.records import format_time
-from datalab.operations import IssueToken, OneApp, RevokeToken
+from datalab.operations.apps import IssueToken, OneApp, RenewToken, RevokeToken, RotateToken
+from datalab.operations.people import MakeKey
+from datalab.services.api_keys import KeyMade
 
 
 @click.group()
@@ -45,6 +47,46 @@ def revoke(name: str, as_json: bool, place: Place) -> None:
         print_json(changed)
     else:
         click.echo(f"{name} has no valid token any more.")
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@json_option
+@place_options
+def renew(name: str, as_json: bool, place: Place) -> None:
+    """Put off the token's end. Its text, and the snippet on the site, stay as they are."""
+    show_token(ask_one(place, RenewToken(name)), as_json)
+
+
+@token.command()
+@click.argument("name", metavar="ORG/NAME")
+@click.option(
+    "--overlap",
+    type=click.IntRange(0, 8760),
+    metavar="HOURS",
+    help="How long the present token goes on working; by default the setting tokens.overlap_hours.",
+)
+@json_option
+@place_options
+def rotate(name: str, overlap: int | None, as_json: bool, place: Place) -> None:
+    """Issue another token without unlocking; both work for a while."""
+    show_token(ask_one(place, RotateToken(name, overlap)), as_json)
+
+
+@token.command()
+@click.argument("username")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--write", is_flag=True, help="May change things, not only read.")
+@json_option
+@place_options
+def api(username: str, name: str, write: bool, as_json: bool, place: Place) -> None:
+    """Make an API key that acts as a person; it is shown this once."""
+    made: KeyMade = ask_one(place, MakeKey(username, name, "write" if write else "read"))
+    if as_json:
+        print_json(made)
+    else:
+        click.echo(made.key)
+        click.echo(f"key {made.name!r} of {username}, scope {made.scope}; it is not shown again", err=True)
 
 
 @token.command()

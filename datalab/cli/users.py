@@ -6,7 +6,7 @@ import click
 
 from datalab.cli.connection import Place, ask_one, place_options
 from datalab.cli.output import json_option, print_json, print_table
-from datalab.operations import AddUser, DisableUser, ListUsers, PersonShown, RemoveUser, SetPassword
+from datalab.operations.people import AddUser, DisableUser, ListUsers, PersonShown, RemoveUser, SetPassword
 
 password_option = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 

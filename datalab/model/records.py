@@ -25,13 +25,8 @@ WIDE = 2**63
 """Integers from here on exist in JSON, but not in msgpack, by which records travel to a running server."""
 PIXELS = 65536
 
-KINDS = {
-    "urlchange": Kind.URLCHANGE,
-    "click": Kind.MOUSECLICK,
-    "hover": Kind.MOUSEHOVER,
-    "move": Kind.MOUSEMOVE,
-    "custom": Kind.CUSTOM,
-}
+MOUSECLICK, URLCHANGE, MOUSEHOVER, MOUSEMOVE, CUSTOM = (kind.value for kind in Kind)
+KINDS = {"urlchange": URLCHANGE, "click": MOUSECLICK, "hover": MOUSEHOVER, "move": MOUSEMOVE, "custom": CUSTOM}
 NEEDED = {
     "urlchange": ("url",),
     "click": ("target",),
@@ -39,6 +34,7 @@ NEEDED = {
     "move": ("x", "y"),
     "custom": ("name",),
 }
+KindName = Literal["urlchange", "click", "hover", "move", "custom"]
 Action = Literal["hover-click", "hover-leave"]
 Properties = Annotated[dict[Text, PropertyValue], Meta(max_length=32)]
 
@@ -53,7 +49,7 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     """Any name; the 32 hex digits of an exported one stand for the visitor's id itself."""
     time: int | str
     """Milliseconds since the epoch, or RFC 3339."""
-    kind: Literal["urlchange", "click", "hover", "move", "custom"]
+    kind: KindName
     url: Url | None = None
     target: Text | None = None
     matched: Annotated[list[Text], Meta(max_length=32)] = []
@@ -160,13 +156,13 @@ def context_of(record: Record) -> Context:
 def content_of(record: Record) -> tuple[int, int, str]:
     """Kind, number and text of a checked record's event (see `datalab.model.events.Events`)."""
     kind = KINDS[record.kind]
-    if kind is Kind.URLCHANGE:
+    if kind == URLCHANGE:
         return kind, 0, record.url or ""
-    if kind is Kind.MOUSECLICK:
+    if kind == MOUSECLICK:
         return kind, pixels_of(record), SEPARATOR.join((record.target or "", *record.matched))
-    if kind is Kind.MOUSEHOVER:
+    if kind == MOUSEHOVER:
         return kind, record.elapsed or 0, f"{record.target}{SEPARATOR}{record.action}"
-    if kind is Kind.MOUSEMOVE:
+    if kind == MOUSEMOVE:
         return kind, pixels_of(record), ""
     properties = read_properties(record.properties) if isinstance(record.properties, str) else record.properties
     return kind, 0, f"{record.name}{SEPARATOR}{encode(properties or {}).decode()}"
@@ -188,18 +184,18 @@ def record_of(visitor: bytes, context: Context, time: int, kind: int, number: in
         language=context.language,
         screen=context.screen,
     )
-    if kind == Kind.URLCHANGE:
+    if kind == URLCHANGE:
         record.url = text
-    elif kind == Kind.MOUSEHOVER:
+    elif kind == MOUSEHOVER:
         record.target, _, action = text.partition(SEPARATOR)
         record.action, record.elapsed = cast(Action, action), number
-    elif kind == Kind.CUSTOM:
+    elif kind == CUSTOM:
         record.name, _, properties = text.partition(SEPARATOR)
         record.properties = decode_properties(properties) or None
     else:
-        if kind == Kind.MOUSECLICK:
+        if kind == MOUSECLICK:
             record.target, *record.matched = text.split(SEPARATOR)
-        if number or kind == Kind.MOUSEMOVE:
+        if number or kind == MOUSEMOVE:
             record.x, record.y = divmod(number, PIXELS)
     record.as_is = doubt(record, time, now_ms) is not None
     return record
@@ -240,9 +236,7 @@ def is_wide(value: PropertyValue) -> bool:
     return isinstance(value, int) and not -WIDE <= value < WIDE
 
 
-NAMES = {
-    kind.value: cast(Literal["urlchange", "click", "hover", "move", "custom"], name) for name, kind in KINDS.items()
-}
+NAMES = {kind: cast(KindName, name) for name, kind in KINDS.items()}
 decode = msgspec.json.Decoder(Record).decode
 decode_properties = msgspec.json.Decoder(Properties).decode
 encode_record = msgspec.json.Encoder().encode

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from datalab.errors import Refusal, TooLarge
-from datalab.operations import perform
+from datalab.operations.table import perform
 from datalab.server.middleware import problem
 from datalab.services.services import Services
 

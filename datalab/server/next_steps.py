@@ -44,11 +44,18 @@ def first_visit(app: App, live: Live, address: str) -> NextStep:
             link=f"/apps/{app.id}?range=all",
             link_text="Show everything",
         )
+    if app.token is None and app.locked and not address:
+        return NextStep("No visits", "No event was recorded in this partition.")
     if app.token is None:
         return NextStep(
             "No visits yet",
             "Issue a token for the app on the appliance, then paste the snippet it prints into every page of the site.",
             commands=[f"datalab token issue {shell(app)}", f"datalab token snippet {shell(app)}"],
+        )
+    if not address:
+        return NextStep(
+            "Waiting for the first event",
+            f"{app.owner} owns the app and pastes its snippet into the site. This page fills by itself.",
         )
     return NextStep(
         "Waiting for the first event",

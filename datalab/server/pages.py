@@ -14,11 +14,12 @@ from msgspec import Struct
 from datalab.errors import Invalid, Refusal, SecondFactorNeeded, TooMany, Unauthenticated, Unavailable
 from datalab.model.accounts import User
 from datalab.model.apps import App
-from datalab.model.permissions import Actor
+from datalab.model.permissions import Action, Actor, may
 from datalab.model.ranges import Range, read_range
 from datalab.server import range_picker, views
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
 from datalab.server.panels import ROUTES, VALUES
+from datalab.server.partition_picker import partition_picker
 
 FRAGMENT = "x-datalab-fragment"
 """Request header: answer only the named part of the page."""
@@ -28,6 +29,7 @@ MAX_PASSWORD = 256
 MAX_CODE = 64
 MAX_FORM_BYTES = 16 * 1024
 MAX_DATE = 40
+MAX_DIGITS = 9
 CARDS_WITH_FIGURES = 40
 """Apps in the list that show figures; the rest are links, so that the page stays quick."""
 
@@ -37,19 +39,12 @@ async def login_page(request: web.Request) -> web.Response:
     goal = views.local_path(request.query.get("next", "/"))
     if request[PERSON] is not None:
         return see_other(goal)
-    return page(request, "login.html", views.LoginPage(goal))
+    return page(request, "login.html", views.LoginPage(goal, register=may_register(request)))
 
 
 async def log_in(request: web.Request) -> web.Response:
     """`POST /login` with username, password and next; a refused attempt shows the same page with its status."""
-    if (request.content_length or 0) > MAX_FORM_BYTES:
-        raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise Invalid(f"the form came as {request.content_type[:60]!r}; send application/x-www-form-urlencoded")
-    try:
-        form = await request.post()
-    except (LookupError, UnicodeError):
-        raise Invalid("the form is not in UTF-8") from None
+    form = await posted_form(request)
     goal = views.local_path(field(form, "next", views.MAX_NEXT) or "/")
     username = field(form, "username", MAX_USERNAME)
     password = field(form, "password", MAX_PASSWORD)
@@ -64,13 +59,19 @@ async def log_in(request: web.Request) -> web.Response:
         # One message for every wrong pair, so that nobody learns which user names exist.
         wanted = isinstance(refusal, SecondFactorNeeded)
         wrong = isinstance(refusal, Unauthenticated) and not wanted
-        view = views.LoginPage(goal, username, views.WRONG_CREDENTIALS if wrong else refusal.detail, code=wanted)
+        message = views.WRONG_CREDENTIALS if wrong else refusal.detail
+        view = views.LoginPage(goal, username, message, code=wanted, register=may_register(request))
         response = page(request, "login.html", view, status=refusal.status)
         return with_retry(response, refusal)
     response = see_other(goal)
     settings = request.app[SETTINGS]
     set_cookie(response, cookie, days=settings.accounts.login_days, secure=settings.server.secure_cookies)
     return response
+
+
+def may_register(request: web.Request) -> bool:
+    """Whether the log-in page leads to registration."""
+    return request.app[SETTINGS].accounts.registration == "open"
 
 
 async def log_out(request: web.Request) -> web.Response:
@@ -115,11 +116,13 @@ async def app_page(request: web.Request) -> web.Response:
             raise Unauthenticated("nobody is logged in; reload the page")
         return to_login(request)
     services = request.app[SERVICES]
-    app = services.directory.find(Actor(person), request.match_info["app"])
+    current = services.directory.find(Actor(person), request.match_info["app"])
     if "through" in request.query:
-        return see_other(canonical(request.query, app))
+        return see_other(canonical(request.query, current))
+    app = await services.archive.as_it_was(current, partition_number(request.query))
+    archived = app.partition if app.partition != current.partition else None
     clock = services.clock() / 1000
-    preset, chosen = chosen_range(request.query, app.time_zone, clock)
+    preset, chosen = chosen_range(request.query, app.time_zone, clock, archived=archived is not None)
     insights = services.insights
     overview, pages, audience, live, funnel = await asyncio.gather(
         insights.overview(app, chosen),
@@ -137,15 +140,20 @@ async def app_page(request: web.Request) -> web.Response:
         funnel=funnel,
         live=live,
         now=now,
-        address=str(request.url.origin()),
+        address=str(request.url.origin()) if owner_of(person, current) and archived is None else "",
     )
     if fragment:
         response = aiohttp_jinja2.render_template("app_figures.html", request, {"figures": figures})
         response.headers["Cache-Control"] = "private, no-store"
         response.headers["Vary"] = FRAGMENT
         return response
+    path = views.app_path(app)
     view = views.app_page(
-        app, range_picker.range_picker(views.app_path(app), app.time_zone, preset, overview, now.date()), live, figures
+        current,
+        partition_picker(path, await services.archive.all(current), current, archived),
+        range_picker.range_picker(path, app.time_zone, preset, overview, now.date(), archived),
+        live,
+        figures,
     )
     apps = services.directory.visible_to(Actor(person))
     return page(request, "app.html", view, apps=apps, current=app.id)
@@ -161,14 +169,34 @@ async def nothing() -> None:
     """Stands in for the funnel of an app that has none."""
 
 
-def chosen_range(query: Mapping[str, str], zone: str, clock: float) -> tuple[str | None, Range]:
-    """The preset (None for two dates) and the range that a query asks for; raises Invalid."""
+def partition_number(query: Mapping[str, str]) -> int | None:
+    """The partition that a query asks for; raises Invalid."""
+    text = query.get("partition", "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_DIGITS:
+        raise Invalid(f"partition {text[:20]!r} is no number")
+    return int(text)
+
+
+def owner_of(person: User, app: App) -> bool:
+    """Whether the person is told the token, to paste the snippet."""
+    return may(Actor(person), app, Action.TOKEN)
+
+
+def chosen_range(
+    query: Mapping[str, str], zone: str, clock: float, *, archived: bool = False
+) -> tuple[str | None, Range]:
+    """The preset (None for two dates) and the range that a query asks for, by default all of an archived partition.
+
+    Raises Invalid.
+    """
     from_text, to_text = query.get("from"), query.get("to")
     if from_text or to_text:
         if len(from_text or "") > MAX_DATE or len(to_text or "") > MAX_DATE:
             raise Invalid("a date of the range is too long; give dates like 2026-11-24")
         return None, read_range(from_text, to_text, zone, round(clock * 1000))
-    preset = query.get("range", range_picker.DEFAULT_PRESET)
+    preset = query.get("range", "all" if archived else range_picker.DEFAULT_PRESET)
     if preset not in range_picker.PRESETS:
         raise Invalid(f"range {preset[:20]!r} is not one of {', '.join(range_picker.PRESETS)}")
     return preset, preset_range(preset, zone, clock)
@@ -183,8 +211,22 @@ def preset_range(preset: str, zone: str, clock: float) -> Range:
 def canonical(query: Mapping[str, str], app: App) -> str:
     """Address for the range form, whose last day is included, while `to` in an address is not."""
     dates = {"from": query.get("from", ""), "to": range_picker.day_after(query.get("through", ""))}
-    given = {name: text[:MAX_DATE] for name, text in dates.items() if text}
-    return f"{views.app_path(app)}?{urlencode(given)}" if given else f"{views.app_path(app)}?range=all"
+    given = {name: text[:MAX_DATE] for name, text in dates.items() if text} or {"range": "all"}
+    if number := partition_number(query):
+        given["partition"] = str(number)
+    return f"{views.app_path(app)}?{urlencode(given)}"
+
+
+async def posted_form(request: web.Request) -> Mapping[str, object]:
+    """The fields of a form; raises Invalid where it is too large, packed otherwise or not in UTF-8."""
+    if (request.content_length or 0) > MAX_FORM_BYTES:
+        raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Invalid(f"the form came as {request.content_type[:60]!r}; send application/x-www-form-urlencoded")
+    try:
+        return await request.post()
+    except (LookupError, UnicodeError):
+        raise Invalid("the form is not in UTF-8") from None
 
 
 def field(form: Mapping[str, object], name: str, longest: int) -> str:

@@ -35,6 +35,8 @@ class RangePicker(Struct, frozen=True):
     through: str
     today: str
     custom: bool
+    partition: int | None = None
+    """The sealed partition that is looked at; None for the open one."""
 
 
 def preset_dates(preset: str, today: date) -> tuple[str | None, str | None]:
@@ -61,19 +63,23 @@ def day_after(text: str) -> str:
         return text
 
 
-def range_picker(path: str, zone: str, preset: str | None, overview: Overview, today: date) -> RangePicker:
+def range_picker(
+    path: str, zone: str, preset: str | None, overview: Overview, today: date, partition: int | None = None
+) -> RangePicker:
     """The picker of the page at `path`; `preset` is None for a range of two dates."""
+    kept = f"&partition={partition}" if partition is not None else ""
     first, last = first_and_last_day(overview)
     label = f"until {day(last)}" if last else PRESETS["all"]
     if first and last:
         label = days(first, last)
     return RangePicker(
         label=f"{label}, {zone}",
-        choices=[Choice(text, f"{path}?range={name}", name == preset) for name, text in PRESETS.items()],
+        choices=[Choice(text, f"{path}?range={name}{kept}", name == preset) for name, text in PRESETS.items()],
         from_=first.isoformat() if first else "",
         through=last.isoformat() if last else "",
         today=today.isoformat(),
         custom=preset is None,
+        partition=partition,
     )
 
 

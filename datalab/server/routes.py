@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from datalab.server import health, ingest, live, pages
+from datalab.server import health, ingest, live, pages, registration_pages
 from datalab.server.api.openapi import ENDPOINTS, openapi
 from datalab.server.assets import Assets
 
@@ -14,6 +14,8 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         web.get("/login", pages.login_page),
         web.post("/login", pages.log_in),
         web.post("/logout", pages.log_out),
+        web.get("/register", registration_pages.register_page),
+        web.post("/register", registration_pages.register),
         web.get("/apps/{app}", pages.app_page),
         web.get("/assets/{name}", assets.serve),
         web.get("/datalab.js", assets.serve_snippet),

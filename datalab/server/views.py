@@ -13,6 +13,7 @@ from datalab.model.figures import Audience, FunnelFigures, Live, Overview, Pages
 from datalab.server import next_steps, panels
 from datalab.server.next_steps import NextStep
 from datalab.server.notation import counted, noun, number
+from datalab.server.partition_picker import PartitionPicker
 from datalab.server.range_picker import RangePicker
 
 THEMES = ("auto", "light", "dark")
@@ -72,6 +73,8 @@ class LoginPage(Struct, frozen=True):
     message: str = ""
     code: bool = False
     """Whether the code of a second factor is asked for."""
+    register: bool = False
+    """Whether there is a way to registration."""
 
 
 class Badge(Struct, frozen=True):
@@ -135,6 +138,7 @@ class AppPage(Struct, frozen=True):
     badge: Badge
     present: str
     present_noun: str
+    partitions: PartitionPicker
     picker: RangePicker
     figures: AppFigures
 
@@ -216,7 +220,7 @@ def site(origin: str) -> str:
     return origin.partition("://")[2] or origin
 
 
-def app_page(app: App, picker: RangePicker, live: Live, figures: AppFigures) -> AppPage:
+def app_page(app: App, partitions: PartitionPicker, picker: RangePicker, live: Live, figures: AppFigures) -> AppPage:
     """One app's page."""
     return AppPage(
         id=app.id,
@@ -228,6 +232,7 @@ def app_page(app: App, picker: RangePicker, live: Live, figures: AppFigures) -> 
         badge=badge(app),
         present=number(live.present),
         present_noun=noun(live.present, "visitor", "visitors"),
+        partitions=partitions,
         picker=picker,
         figures=figures,
     )

@@ -14,7 +14,7 @@ import msgspec
 from datalab.clock import Clock, system_clock
 from datalab.errors import Missing, Unavailable
 from datalab.model.apps import App
-from datalab.model.events import Batch, Context, Events, Opening, Position
+from datalab.model.events import Batch, Context, Events, Position
 from datalab.model.records import encode_record, lost_visitor, plain_context, record_of
 from datalab.stores.journal import Journal, PartitionKey
 
@@ -84,9 +84,10 @@ class Openings:
         """Remember a batch's openings; a second time changes nothing. Raises OSError."""
         if batch.end.streams <= self._count:
             return
-        rows = bytearray()
+        rows, contexts = bytearray(), bytearray()
         for opening in batch.openings:
-            rows += self.ROW.pack(opening.visitor, *self._place(opening))
+            rows += self.ROW.pack(opening.visitor, *self._place(opening.context, contexts))
+        self._contexts.write(contexts, self._contexts.size)
         self._rows.write(rows, batch.start.streams * self.ROW.size)
         self._count = batch.end.streams
 
@@ -105,15 +106,16 @@ class Openings:
             self._recent[stream] = found
         return found
 
-    def _place(self, opening: Opening) -> tuple[int, int]:
-        place = self._places.get(opening.context)
+    def _place(self, context: Context, fresh: bytearray) -> tuple[int, int]:
+        """Where the context lies; one that is not known is added to what comes next into the file."""
+        place = self._places.get(context)
         if place is None:
-            data = msgspec.msgpack.encode(plain_context(opening.context))
-            place = self._contexts.size, len(data)
-            self._contexts.write(data, self._contexts.size)
+            data = msgspec.msgpack.encode(plain_context(context))
+            place = self._contexts.size + len(fresh), len(data)
+            fresh += data
             if len(self._places) >= KNOWN:
                 self._places.clear()
-            self._places[opening.context] = place
+            self._places[context] = place
         return place
 
 

@@ -24,6 +24,9 @@ from typing import Any, NamedTuple, TypeVar
 
 SEARCH_SECONDS = 0.1
 """CPU time that one search, or one compilation, may take."""
+SMALL_SECONDS = 0.02
+"""The same for a search in a text of at most SMALL characters."""
+SMALL = 128
 LENGTH_SECONDS = 0.3
 """CPU time after which no further texts of one length are searched."""
 MEMORY_BYTES = 192 << 20
@@ -33,7 +36,7 @@ LONGEST = 2048
 """Characters of the longest text."""
 LENGTHS = (256, 512, 1024, LONGEST)
 """Steps small enough for a search to be interrupted in time: `re` looks for signals every 4,096 steps only."""
-TEXTS = (2000, 400, 100, 30, 10)
+TEXTS = (4000, 400, 100, 30, 10)
 """How many texts are searched: in a short form, and the slowest of them in each of LENGTHS."""
 SHORT = 40
 """Characters in which an exponential expression shows, and one whose time is a power of the length does not."""
@@ -41,8 +44,12 @@ REPETITIONS = 24
 """The same for a repeated part of several characters."""
 
 FAVOURITES = 6
-RANDOM_WORDS = 3, 12
-"""For a stretch without alternatives, and for one with them."""
+RANDOM_WORDS = 3
+BRANCH_WORDS = 12
+"""The same for a stretch with alternatives."""
+SEQUENCES = 400
+MANY = 40
+"""Sequences beyond which fewer words are made for each."""
 WINDOWS = 120
 UNCUT = 6
 
@@ -92,9 +99,9 @@ def routable(character: str) -> bool:
     return character.isprintable() and character not in FOREIGN
 
 
-def limited(work: Callable[[], T]) -> T:
-    """Do work that ends within SEARCH_SECONDS of CPU time; raises TooSlow."""
-    signal.setitimer(signal.ITIMER_PROF, SEARCH_SECONDS)
+def limited(work: Callable[[], T], seconds: float = SEARCH_SECONDS) -> T:
+    """Do work that ends within so much CPU time; raises TooSlow."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         return work()
     finally:
@@ -102,35 +109,25 @@ def limited(work: Callable[[], T]) -> T:
 
 
 def cost(expression: Expression, text: str) -> float:
-    """Seconds of a search by the clock, which is finer than that of CPU time; infinite where its CPU time is used up."""
+    """Seconds of a search, infinite where it needs too much CPU time; the clock is the finer measure of short ones."""
+    limit = SMALL_SECONDS if len(text) <= SMALL else SEARCH_SECONDS
     start, started = time.process_time(), time.perf_counter()
     try:
-        limited(lambda: expression.search(text))
+        limited(lambda: expression.search(text), limit)
     except (TooSlow, MemoryError, RecursionError):
         return math.inf
     spent = time.perf_counter() - started
-    return spent if time.process_time() - start <= SEARCH_SECONDS else math.inf
+    return spent if time.process_time() - start <= limit else math.inf
 
 
 # --- The parts of an expression -------------------------------------------------------------------------------------
 
 
 def parts_of(node: Node) -> list[Sequence[Node]]:
-    """The sequences inside a node."""
-    kind, value = node
-    if kind is _constants.BRANCH:
-        return list(value[1])
-    if kind is _constants.SUBPATTERN:
-        return [value[3]]
-    if kind in REPEAT:
-        return [value[2]]
-    if kind is _constants.ATOMIC_GROUP:
-        return [value]
-    if kind in (_constants.ASSERT, _constants.ASSERT_NOT):
-        return [value[1]]
-    if kind is _constants.GROUPREF_EXISTS:
-        return [part for part in value[1:] if part is not None]
-    return []
+    """The sequences inside a node: the value of some kinds, of others among it, of branches in a list among it."""
+    values = node[1] if isinstance(node[1], tuple) else (node[1],)
+    parts = chain.from_iterable(value if isinstance(value, list) else [value] for value in values)
+    return [part for part in parts if isinstance(part, _parser.SubPattern)]
 
 
 def nodes_of(items: Iterable[Node], flags: int) -> Iterator[tuple[Node, int]]:
@@ -142,16 +139,19 @@ def nodes_of(items: Iterable[Node], flags: int) -> Iterator[tuple[Node, int]]:
             yield from nodes_of(part, inner)
 
 
-def sequences_of(items: Iterable[Node], lead: list[Node]) -> Iterator[tuple[list[Node], list[Node]]]:
-    """All sequences, each with the nodes that a text must pass before it."""
+def sequences_of(
+    items: Iterable[Node], lead: list[Node], *, first: bool = True
+) -> Iterator[tuple[list[Node], list[Node]]]:
+    """All sequences, each with the nodes that a text must pass before it: in the first repetition, and in the last."""
     items = list(items)
     yield lead, items
     for place, node in enumerate(items):
         before = lead + items[:place]
-        if node[0] in REPEAT and node[1][0] > 1:
-            yield from sequences_of(node[1][2], [*before, (node[0], (node[1][0] - 1, node[1][0] - 1, node[1][2]))])
         for part in parts_of(node):
-            yield from sequences_of(part, before)
+            yield from sequences_of(part, before, first=first)
+        if first and node[0] in REPEAT and node[1][0] > 1:
+            least, _, body = node[1]
+            yield from sequences_of(body, [*before, (node[0], (least - 1, least - 1, body))], first=False)
 
 
 def named_characters(node: Node) -> Iterator[str]:
@@ -263,7 +263,7 @@ def windows(items: list[Node], limit: int) -> Iterator[tuple[int, int]]:
     if len(items) > UNCUT:
         plain = [node[0] in CHARACTER for node in items]
         ends = [k for k in ends if k in (0, len(items)) or not (plain[k - 1] and plain[k])]
-    ends = [*ends[: -1 : len(ends) // limit + 1], ends[-1]]
+    ends = [*ends[: -1 : len(ends) // (limit + 1) + 1], ends[-1]]
     yield 0, len(items)
     spans = (zip(ends, ends[span:], strict=False) for span in range(1, len(ends) - 1))
     yield from islice(chain.from_iterable(spans), limit)
@@ -275,9 +275,10 @@ def attacks(tree: Any) -> list[Attack]:
     seen_ahead = [node[1][1] for node, _ in nodes_of(tree, 0) if node[0] is _constants.ASSERT and node[1][0] > 0]
     demanded = [Writer(alphabet).write(items) for items in seen_ahead[:4]]
     found: dict[Attack, None] = {}
-    sequences = list(sequences_of(tree, []))
+    sequences = list(islice(sequences_of(tree, []), SEQUENCES))
+    many = len(sequences) > MANY
     for before, items in sequences:
-        for start, end in windows(items, max(2, WINDOWS // len(sequences))):
+        for start, end in windows(items, WINDOWS // len(sequences)):
             stretch, passed = items[start:end], before + items[:start]
             local = alphabet.accepted_within(stretch)
             favourites = sorted(filter(local.__getitem__, alphabet.kinds), key=local.__getitem__, reverse=True)
@@ -285,19 +286,18 @@ def attacks(tree: Any) -> list[Attack]:
             failing = [character for character in refused if routable(character)][:4]
             suffixes = ["", *failing, "\n\n", *(text + (failing or alphabet.kinds)[-1] for text in demanded)]
             lead = Writer(alphabet).write(passed)
-            words = [(lead, Writer(alphabet, favourite).write(stretch)) for favourite in ["", *favourites[:FAVOURITES]]]
-            branches = any(node[0] is _constants.BRANCH for node, _ in nodes_of(stretch, 0))
-            for _ in range(RANDOM_WORDS[branches]):
+            words = [
+                (lead, Writer(alphabet, favourite).write(stretch))
+                for favourite in ["", *favourites[: FAVOURITES >> many]]
+            ]
+            branching = not many and any(node[0] is _constants.BRANCH for node, _ in nodes_of(stretch, 0))
+            for _ in range(BRANCH_WORDS if branching else RANDOM_WORDS):
                 writer = Writer(alphabet, chance=chance)
                 words.append((writer.write(passed), writer.write(stretch)))
             words += [(lead, first[1] + words[pick(chance, len(words))][1]) for first in words]
             found |= dict.fromkeys(Attack(*word, suffix) for word in words if word[1] for suffix in suffixes)
             found |= dict.fromkeys(Attack("", word[1], word[0]) for word in words if word[1])
-    kept = list(found)
-    while len(kept) > TEXTS[0]:
-        kept[pick(chance, len(kept))] = kept[-1]
-        kept.pop()
-    return kept
+    return sorted(found, key=lambda _: chance.random())[: TEXTS[0]]
 
 
 # --- The trial ------------------------------------------------------------------------------------------------------
@@ -306,17 +306,18 @@ def attacks(tree: Any) -> list[Attack]:
 def slow_text(expression: Expression, tried: list[Attack]) -> str | None:
     """A text in which a search takes too long, None where none was found."""
     for step, number in enumerate(TEXTS):
-        costs = {}
+        prospects = {}
         end = time.process_time() + LENGTH_SECONDS
         for attack in tried[:number]:
             lengths = attack.lengths()
             if step < len(lengths) and time.process_time() < end:
                 text = attack.text(lengths[step])
-                costs[attack] = cost(expression, text)
-                if costs[attack] == math.inf:
+                spent = cost(expression, text)
+                if spent == math.inf:
                     return text
-        # The slowest in a short text are the most promising in the next, longer one.
-        tried = sorted(costs, key=costs.__getitem__, reverse=True)
+                # What it takes in the longest text where time grows with the square of the length.
+                prospects[attack] = spent / len(text) ** 2
+        tried = sorted(prospects, key=prospects.__getitem__, reverse=True)
     return None
 
 
@@ -357,7 +358,7 @@ def place_of_error(pattern: str, error: Exception) -> int:
     for start, end, depth in tokens(pattern):
         try:
             re.compile(pattern[:end] + ")" * depth)
-        except (re.error, OverflowError, RecursionError) as same:
+        except (re.error, OverflowError) as same:
             if str(same) == str(error):
                 return start
     return 0
@@ -367,13 +368,13 @@ def fault(pattern: str) -> tuple[int, str] | None:
     """Position and reason, None where the expression may be used."""
     try:
         expression = limited(lambda: re.compile(pattern))
-    except RecursionError as error:
-        return place_of_error(pattern, error), "too many groups within each other"
+        text = slow_text(expression, attacks(_parser.parse(pattern)))
     except (re.error, OverflowError) as error:
         return place_of_error(pattern, error), getattr(error, "msg", str(error))
-    except (TooSlow, MemoryError):
+    except TooSlow:
         return 0, "takes too long to compile"
-    text = slow_text(expression, attacks(_parser.parse(pattern)))
+    except (RecursionError, MemoryError):
+        return 0, "has too many groups within each other"
     if text is None:
         return None
     reason = f"can match the same text in too many ways, as in {text[:20]!r}… of {len(text)} characters; repeat less"

@@ -1,5 +1,6 @@
 """`datalab export`: what it writes, that `import` takes it back, and that nothing half-written is left."""
 
+import asyncio
 import gzip
 import json
 import subprocess
@@ -14,7 +15,6 @@ from datalab.model.wire import MouseHover, MouseMove
 from tests.cli.history import APP, CONFIGURATION, MONDAY, VISITS, add_app, good, good_json, ndjson, refused, run, view
 from tests.conftest import DATALAB, Server, clean_environment
 from tests.server.client import Page, click, now, signal
-from tests.server.client import opened as sockets
 from tests.server.client import view as viewed
 from tests.small_disk import fill_up, mounted
 
@@ -75,46 +75,38 @@ def test_every_line_is_a_record_of_the_documented_form(data: Path) -> None:
     ]  # fmt: skip
 
 
-async def test_what_pages_sent_comes_back_as_it_was(data: Path, start_server: Callable[..., Server]) -> None:
-    good("app", "create", "shop.example/live", "--owner", "ada.l", "--url", ORIGIN, data=data)
-    good("app", "config", "shop.example/live", "--set", str(data.parent / "shop.toml"), data=data)
-    token = good("token", "issue", "shop.example/live", data=data).strip()
-    server = start_server()
+async def visit(server: Server, token: str) -> None:
+    """Events of every kind over a socket, one of them twice, and one that is posted."""
     async with ClientSession(headers={"User-Agent": FIREFOX}) as http:
-        page = await Page(http, server.url, token).enter(
-            referrer="https://search.example/", language="fr", screen="390x844"
-        )
+        page = Page(http, server.url, token)
+        await page.enter(referrer="https://search.example/", language="fr", screen="390x844")
         await page.send(viewed(1, "/catalog"), click(2, "#add"), MouseHover(3, now(), "#add", "hover-click", 700))
         await page.send(MouseMove(4, now(), 5, 6), signal(5, "paid", total=9.5, code=None), viewed(6, "/thanks"))
-        await page.send(viewed(7, "/thanks"), viewed(7, "/thanks"))
+        last = viewed(7, "/thanks")
+        await page.send(last)
+        await page.send(last)
         await page.acknowledged(7)
         await page.goodbye()
-        other = Page(http, server.url, token)
-        await other.hello()
-        assert (await other.post(viewed(1, "/blog/tea"))).status == 200
-        for socket in sockets:
-            await socket.close()
-        sockets.clear()
-    app = "shop.example/live"
-    lines = in_a_process("export", app, data=data)
+        another = Page(http, server.url, token)
+        await another.hello()
+        assert (await another.post(viewed(1, "/blog/tea"))).status == 200
+
+
+def test_what_pages_sent_comes_back_as_it_was(data: Path, start_server: Callable[..., Server]) -> None:
+    live = "shop.example/live"
+    good("app", "create", live, "--owner", "ada.l", "--url", ORIGIN, data=data)
+    good("app", "config", live, "--set", str(data.parent / "shop.toml"), data=data)
+    token = good("token", "issue", live, data=data).strip()
+    server = start_server()
+    asyncio.run(visit(server, token))
+    lines = good("export", live, data=data)
     assert lines.count("\n") == 8
-    again = json.loads(in_a_process("import", app, "-", "--strict", "--json", data=data, text=lines))
-    assert again == {"added": 0, "repeated": 8, "bad_lines": 0}
+    assert good_json("import", live, "-", "--strict", data=data, text=lines)["repeated"] == 8
     assert server.stop() == 0
-    assert good("export", app, data=data) == lines
+    assert good("export", live, data=data) == lines
     good("import", SECOND, "-", "--strict", data=data, text=lines)
-    assert reports(SECOND, data) == reports(app, data)
+    assert reports(SECOND, data) == reports(live, data)
     assert good("export", SECOND, data=data) == lines
-
-
-def in_a_process(*arguments: str, data: Path, text: str = "") -> str:
-    """Beside a running event loop."""
-    done = subprocess.run(
-        [*DATALAB, *arguments, "--data", str(data)],
-        input=text, capture_output=True, text=True, env=clean_environment(), cwd=data.parent, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_same_with_and_without_a_server(data: Path, start_server: Callable[..., Server]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from datalab.model.apps import App, IssuedToken
 from datalab.model.figures import FunnelFigures, Overview, Pages
-from datalab.operations import PersonShown
+from datalab.operations.people import PersonShown
 from tests.cli.history import APP, CONFIGURATION, VISITS, add_app, good, good_json, ndjson, refused, run
 from tests.conftest import Server
 
@@ -163,6 +163,8 @@ def test_a_person_of_many_scripts_and_spaces(tmp_path: Path) -> None:
         "last_name": "田中",
         "position": "Größe",
         "admin": True,
+        "disabled": False,
+        "pending": False,
     }
     assert "Zoë 田中" in good("user", "list", data=data)
 

@@ -49,7 +49,7 @@ def test_refusals_of_people_and_apps(data: Path) -> None:
         options = ("--organization", organisation, "--password-stdin")
         return refused("user", "add", username, *options, data=data, text=password)
 
-    assert "user name ada.L is in use" in user("ada.L")
+    assert "username: ada.L is in use" in user("ada.L")
     assert "username" in user("ada")
     assert "username" in user("ada l.")
     assert "username" in user("a" * 33)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from datalab.model.figures import Audience, FunnelFigures, Live, Overview, Pages
-from datalab.server.api import INSIGHTS
+from datalab.server.api.insights import ENDPOINTS
 from tests.cli.history import APP, CONFIGURATION, PASSWORD, VISITS, add_app, add_user, good, good_json, ndjson
 from tests.conftest import Server
 from tests.server.client import Answer
@@ -89,7 +89,7 @@ async def test_members_get_the_figures_others_learn_nothing(place: Place) -> Non
         unknown = await place.get(path.replace(place.public, "0" * 16), cookies["eve.o"])
         assert hidden.refusal == (404, "missing")
         assert hidden.body == unknown.body
-    assert set(TYPES) == set(INSIGHTS)
+    assert set(TYPES) == {endpoint.path.rpartition("/")[2] for endpoint in ENDPOINTS}
     seen = {
         name: [(await place.get(f"/apps/{app}", cookies[name])).status for app in (place.public, place.private)]
         for name in cookies

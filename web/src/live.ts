@@ -30,12 +30,19 @@ export function followLive(root: HTMLElement, app: string, chart: Chart): void {
     busy = false;
   }
 
-  const socket = new LiveSocket(app, (frame) => {
+  keepOpen(new LiveSocket(app, (frame) => {
     showPresent(frame);
     latest = frame.events;
     void refresh();
-  }, showConnection);
+  }, showConnection, () => location.reload()));
+}
 
+/** Shows the person as online while a page without figures is seen. */
+export function beSeen(): void {
+  keepOpen(new LiveSocket(null, () => undefined, () => undefined));
+}
+
+function keepOpen(socket: LiveSocket): void {
   const follow = (): void => {
     if (document.hidden) socket.pause();
     else socket.resume();

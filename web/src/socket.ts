@@ -6,6 +6,13 @@ export interface LiveFrame {
   readonly events: number;
 }
 
+/** Somebody changed the app, so that its page shows an earlier state, or it is gone. */
+export interface Change {
+  readonly type: "changed";
+  readonly app: string;
+  readonly what: "app" | "gone";
+}
+
 export type Connection = "live" | "waiting" | "paused";
 
 const FIRST_PAUSE_MS = 1000;
@@ -17,10 +24,12 @@ export class LiveSocket {
   private pauseMs = FIRST_PAUSE_MS;
   private wanted = false;
 
+  /** Without an app there are no figures; the person is seen online all the same. */
   constructor(
-    private readonly app: string,
+    private readonly app: string | null,
     private readonly onFrame: (frame: LiveFrame) => void,
     private readonly onConnection: (state: Connection) => void,
+    private readonly onChanged: (change: Change) => void = () => undefined,
   ) {}
 
   resume(): void {
@@ -49,11 +58,12 @@ export class LiveSocket {
     this.socket = socket;
     socket.addEventListener("message", (event: MessageEvent<unknown>) => {
       if (socket !== this.socket) return;
-      const frame = readFrame(event.data);
-      if (!frame || frame.app !== this.app) return;
+      const message = readMessage(event.data);
+      if (message?.type === "changed") this.onChanged(message);
+      if (message?.type !== "live" || message.app !== this.app) return;
       this.pauseMs = FIRST_PAUSE_MS;
       this.onConnection("live");
-      this.onFrame(frame);
+      this.onFrame(message);
     });
     socket.addEventListener("close", () => {
       if (socket !== this.socket) return;
@@ -66,16 +76,18 @@ export class LiveSocket {
   }
 }
 
-function address(app: string): string {
+function address(app: string | null): string {
   const scheme = location.protocol === "https:" ? "wss" : "ws";
-  return `${scheme}://${location.host}/api/v1/live?app=${encodeURIComponent(app)}`;
+  const query = app === null ? "" : `?app=${encodeURIComponent(app)}`;
+  return `${scheme}://${location.host}/api/v1/live${query}`;
 }
 
-function readFrame(data: unknown): LiveFrame | null {
+function readMessage(data: unknown): LiveFrame | Change | null {
   if (typeof data !== "string") return null;
   try {
-    const frame: Partial<LiveFrame> | null = JSON.parse(data) as Partial<LiveFrame> | null;
-    return frame?.type === "live" && typeof frame.present === "number" && typeof frame.events === "number" ? (frame as LiveFrame) : null;
+    const message = JSON.parse(data) as Partial<LiveFrame> | Change | null;
+    if (message?.type === "changed") return message;
+    return message?.type === "live" && typeof message.present === "number" && typeof message.events === "number" ? (message as LiveFrame) : null;
   } catch {
     return null;
   }

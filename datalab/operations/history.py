@@ -1,0 +1,56 @@
+"""Import and export of history."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from datalab.model.events import Position
+from datalab.model.records import Record
+from datalab.operations.apps import FullName
+from datalab.services.export import Exported
+from datalab.services.history import MAX_CHUNK, Imported
+from datalab.services.services import Services
+
+
+class BeginImport(Struct, frozen=True, tag=True):
+    """Start an import of history."""
+
+    app: FullName
+
+
+async def begin_import(services: Services, asked: BeginImport) -> str:
+    return await services.history.begin(services.directory.named(asked.app))
+
+
+class ImportRecords(Struct, frozen=True, tag=True):
+    """A chunk of an import, in file order."""
+
+    run: str
+    records: Annotated[list[Record], Meta(max_length=MAX_CHUNK)]
+
+
+async def import_records(services: Services, asked: ImportRecords) -> Imported:
+    return await services.history.add(asked.run, asked.records)
+
+
+class EndImport(Struct, frozen=True, tag=True):
+    """The end of an import; returns when it is in the figures."""
+
+    run: str
+
+
+async def end_import(services: Services, asked: EndImport) -> None:
+    await services.history.end(asked.run)
+
+
+class ExportChunk(Struct, frozen=True, tag=True):
+    """A part of a partition's events, from a position on."""
+
+    app: FullName
+    partition: int | None
+    position: Position
+
+
+async def export_chunk(services: Services, asked: ExportChunk) -> Exported:
+    key = await services.export.find(services.directory.named(asked.app), asked.partition)
+    return await services.export.chunk(key, asked.position)

@@ -1,0 +1,32 @@
+"""What the tests of the API share: a place."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+from aiohttp import ClientSession
+
+from tests.conftest import Server
+from tests.server.api.place import ENVIRONMENT, Place
+from tests.server.api.shared import Shared, Town
+
+
+@pytest.fixture
+async def place(start_server: Callable[..., Server], http: ClientSession) -> Place:
+    """An empty appliance."""
+    return Place(await asyncio.to_thread(start_server, environment=ENVIRONMENT), http)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """An appliance for all tests of a module."""
+    town = Town(Server(tmp_path_factory.mktemp("town") / "data", environment=ENVIRONMENT))
+    yield town
+    if town.server.process.poll() is None:
+        town.server.kill()
+
+
+@pytest.fixture
+def shared(town: Town, http: ClientSession) -> Shared:
+    """The module's appliance, for a test that keeps to apps of its own."""
+    return Shared(town, http)
