@@ -80,9 +80,9 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def fetch(url: str) -> bytes:
+def fetch(url: str, **headers: str) -> bytes:
     """A GET without cookies."""
-    with urllib.request.urlopen(url, timeout=10) as response:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as response:
         body: bytes = response.read()
     return body
 

@@ -209,5 +209,5 @@ def partitions(name: str, number: int | None, yes: bool, as_json: bool, place: P
 
 def confirm(name: str, yes: bool, consequence: str) -> None:
     """Have the app's full name typed, unless --yes was given."""
-    if not yes and click.prompt(f"{consequence} Type {name} to confirm") != name:
+    if not yes and click.prompt(f"{consequence} Type {name} to confirm", err=True) != name:
         raise click.ClickException("that is not the app's name; nothing was changed")

@@ -47,7 +47,7 @@ def export_events(name: str, partition: int | None, output: str, place: Place) -
                 count += exported.lines.count(b"\n")
                 if exported.next is None:
                     return count
-                exported = await ask(ExportChunk(name, partition, exported.next))
+                exported = await ask(ExportChunk(name, exported.partition, exported.next))
 
     try:
         count = with_data(place, run)

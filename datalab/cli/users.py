@@ -96,7 +96,7 @@ def disable(username: str, undo: bool, place: Place) -> None:
 def remove(username: str, yes: bool, place: Place) -> None:
     """Remove a person for good. An admin of the organisation takes over the person's apps."""
     if not yes:
-        click.confirm(f"Remove {username} for good?", abort=True)
+        click.confirm(f"Remove {username} for good?", abort=True, err=True)
     person: PersonShown = ask_one(place, RemoveUser(username))
     click.echo(f"{person.username} of {person.organisation} is removed.")
 
@@ -105,5 +105,7 @@ def read_password(from_stdin: bool) -> str:
     """From the first line of standard input, or asked for twice on a terminal."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
-    password: str = click.prompt("Password (10 characters or more)", hide_input=True, confirmation_prompt=True)
+    password: str = click.prompt(
+        "Password (10 characters or more)", hide_input=True, confirmation_prompt=True, err=True
+    )
     return password

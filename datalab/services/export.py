@@ -22,14 +22,11 @@ PIECE_BYTES = 256 * 1024
 CHUNK_BYTES = 4 * 1024 * 1024
 """About; the line that goes beyond it is still in it."""
 EVENTS_AT_ONCE = 4096
-"""Small batches are collected up to here before a thread converts them, and as many events converted before one looks
-at how long their lines are."""
+"""Small batches are collected up to here before a thread converts them; of a large one, as many are taken at a time."""
 MAX_READINGS = 8
 """Exports in chunks that are remembered between two chunks; a further one is right too, but starts over each time."""
 ABANDONED_MS = 600_000
 """A reading nobody went on with for so long has lost its client."""
-
-
 KNOWN = 4096
 """Streams and contexts kept in memory; beyond it the memory starts afresh."""
 RETRY_SECONDS = 5.0
@@ -43,6 +40,8 @@ class Exported(msgspec.Struct, frozen=True):
     """Whole lines, each with its line feed."""
     next: Position | None
     """Where the next part begins, None where this is the last one."""
+    partition: int
+    """The number to go on with: which partition is the open one may change meanwhile."""
 
 
 class Scratch:
@@ -235,11 +234,11 @@ class Export:
         reading = self._readings.pop((key, position), None) or self._begin(key, position)
         lines = await reading.read(CHUNK_BYTES)
         if reading.ended:
-            return Exported(lines, None)
+            return Exported(lines, None, key.number)
         self._readings[key, reading.position] = reading
         while len(self._readings) > MAX_READINGS:
             del self._readings[next(iter(self._readings))]
-        return Exported(lines, reading.position)
+        return Exported(lines, reading.position, key.number)
 
     def _begin(self, key: PartitionKey, since: Position) -> Reading:
         return Reading(self._journal.replay(key, START), since, self._scratch, self._clock)

@@ -44,14 +44,18 @@ REPETITIONS = 24
 """The same for a repeated part of several characters."""
 
 FAVOURITES = 6
+"""Characters that a stretch of the expression is written with where they fit."""
 RANDOM_WORDS = 3
+"""How often a stretch is written at random."""
 BRANCH_WORDS = 12
 """The same for a stretch with alternatives."""
 SEQUENCES = 400
 MANY = 40
 """Sequences beyond which fewer words are made for each."""
 WINDOWS = 120
+"""Stretches in all sequences together."""
 UNCUT = 6
+"""Nodes of a sequence that is cut everywhere."""
 
 ORDINARY = "a0/-_.Z!~é٣中☃ \n"
 FOREIGN = " ?#"
@@ -86,12 +90,10 @@ class Attack(NamedTuple):
 
     def lengths(self) -> list[int]:
         """Texts with characters that no route holds stay short: there, only an exponential expression is a fault."""
-        around = len(self.lead) + len(self.suffix)
-        if not all(map(routable, set(self.lead + self.pump + self.suffix))):
-            return [min(LONGEST, around + SHORT)]
-        repeated = SHORT if len(self.pump) == 1 else max(SHORT, REPETITIONS * len(self.pump))
-        short = min(LONGEST, around + repeated)
-        return [short, *(length for length in LENGTHS if length > short)]
+        foreign = not all(map(routable, set(self.lead + self.pump + self.suffix)))
+        repeated = SHORT if foreign or len(self.pump) == 1 else max(SHORT, REPETITIONS * len(self.pump))
+        short = min(LONGEST, len(self.lead) + repeated + len(self.suffix))
+        return [short] if foreign else [short, *(length for length in LENGTHS if length > short)]
 
 
 def routable(character: str) -> bool:
@@ -139,19 +141,16 @@ def nodes_of(items: Iterable[Node], flags: int) -> Iterator[tuple[Node, int]]:
             yield from nodes_of(part, inner)
 
 
-def sequences_of(
-    items: Iterable[Node], lead: list[Node], *, first: bool = True
-) -> Iterator[tuple[list[Node], list[Node]]]:
-    """All sequences, each with the nodes that a text must pass before it: in the first repetition, and in the last."""
-    items = list(items)
+def sequences_of(items: list[Node], lead: list[Node], *, first: bool = True) -> Iterator[tuple[list[Node], list[Node]]]:
+    """What a text must pass before each sequence, in the first repetition and in the last, and the sequence itself."""
     yield lead, items
     for place, node in enumerate(items):
         before = lead + items[:place]
         for part in parts_of(node):
-            yield from sequences_of(part, before, first=first)
+            yield from sequences_of(list(part), before, first=first)
         if first and node[0] in REPEAT and node[1][0] > 1:
             least, _, body = node[1]
-            yield from sequences_of(body, [*before, (node[0], (least - 1, least - 1, body))], first=False)
+            yield from sequences_of(list(body), [*before, (node[0], (least - 1, least - 1, body))], first=False)
 
 
 def named_characters(node: Node) -> Iterator[str]:
@@ -211,7 +210,7 @@ def compiled(node: Node, flags: int) -> Expression:
 
 
 def pick(chance: Random, number: int) -> int:
-    """One of the first whole numbers."""
+    """A whole number from 0, below another."""
     return int(chance.random() * number)
 
 
@@ -275,7 +274,7 @@ def attacks(tree: Any) -> list[Attack]:
     seen_ahead = [node[1][1] for node, _ in nodes_of(tree, 0) if node[0] is _constants.ASSERT and node[1][0] > 0]
     demanded = [Writer(alphabet).write(items) for items in seen_ahead[:4]]
     found: dict[Attack, None] = {}
-    sequences = list(islice(sequences_of(tree, []), SEQUENCES))
+    sequences = list(islice(sequences_of(list(tree), []), SEQUENCES))
     many = len(sequences) > MANY
     for before, items in sequences:
         for start, end in windows(items, WINDOWS // len(sequences)):
@@ -286,10 +285,8 @@ def attacks(tree: Any) -> list[Attack]:
             failing = [character for character in refused if routable(character)][:4]
             suffixes = ["", *failing, "\n\n", *(text + (failing or alphabet.kinds)[-1] for text in demanded)]
             lead = Writer(alphabet).write(passed)
-            words = [
-                (lead, Writer(alphabet, favourite).write(stretch))
-                for favourite in ["", *favourites[: FAVOURITES >> many]]
-            ]
+            characters = ["", *favourites[: FAVOURITES >> many]]
+            words = [(lead, Writer(alphabet, character).write(stretch)) for character in characters]
             branching = not many and any(node[0] is _constants.BRANCH for node, _ in nodes_of(stretch, 0))
             for _ in range(BRANCH_WORDS if branching else RANDOM_WORDS):
                 writer = Writer(alphabet, chance=chance)
@@ -344,10 +341,10 @@ def place_of_slowness(pattern: str, text: str) -> int:
     for start, end, depth in tokens(pattern):
         try:
             beginnings.append((start, limited(lambda: re.compile(pattern[:end] + FAILING + ")" * depth))))  # noqa: B023
-        except (re.error, OverflowError, RecursionError, TooSlow):
+        except (re.error, OverflowError, RecursionError, MemoryError, TooSlow):
             continue
     place = bisect_left(beginnings, True, key=lambda beginning: cost(beginning[1], text) == math.inf)
-    return beginnings[min(place, len(beginnings) - 1)][0]
+    return beginnings[min(place, len(beginnings) - 1)][0] if beginnings else 0
 
 
 def place_of_error(pattern: str, error: Exception) -> int:

@@ -220,3 +220,42 @@ def test_hovers_clicks_and_custom_events_are_no_page_views_but_no_bounces_either
     assert (overview["page_views"], overview["sessions"], overview["bounce_rate"]) == (4, 4, 0.25)
     funnel = good_json("report", APP, "funnel", data=data)
     assert [stage["reached"] for stage in funnel["stages"]] == [4, 1, 0]
+
+
+def test_the_fields_that_exports_write_are_the_same_in_csv(data: Path) -> None:
+    records: list[dict[str, object]] = [
+        {
+            "visitor": "a",
+            "time": MONDAY,
+            "kind": "click",
+            "target": "b",
+            "matched": ["#add", 'a[b="c"]'],
+            "x": 3,
+            "y": 4,
+        },
+        {"visitor": "a", "time": MONDAY, "kind": "move", "x": 0, "y": 65535, "screen": "390x844"},
+        {"visitor": "a", "time": 0, "kind": "urlchange", "url": "http://[x", "as_is": True},
+        {"visitor": "a", "time": MONDAY, "kind": "custom", "name": "n", "properties": {"big": 10**20}},
+        {"visitor": "a", "time": MONDAY, "kind": "custom", "name": "n", "properties": '{"big":1}'},
+    ]
+    names = list(dict.fromkeys(name for record in records for name in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, restval="")
+    writer.writeheader()
+    for record in records:
+        packed = {name: value for name, value in record.items() if isinstance(value, dict | list | bool)}
+        writer.writerow({**record, **{name: json.dumps(value) for name, value in packed.items()}})
+    assert added(data, "-", text=ndjson(records)) == (5, 0)
+    assert added(data, "-", "--format", "csv", text=text.getvalue()) == (0, 5)
+    funnel = good_json("report", APP, "funnel", "--order", "any", data=data)
+    assert [stage["reached"] for stage in funnel["stages"]] == [0, 1, 0]
+
+
+def test_a_line_has_room_for_the_largest_event_a_page_may_send(data: Path) -> None:
+    def line(length: int) -> str:
+        return ndjson(
+            [{"visitor": "a", "time": MONDAY, "kind": "custom", "name": "n", "properties": {"a": "x" * length}}]
+        )
+
+    assert added(data, "-", text=line(100_000)) == (1, 0)
+    assert "line 1: the line is longer than 131072 bytes\n" in import_(data, "-", text=line(131_072)).stderr

@@ -18,6 +18,7 @@ READING = [
     ("app", "list"),
     ("app", "show", APP),
     ("app", "config", APP),
+    ("app", "partitions", APP),
     ("token", "show", APP),
     ("report", APP, "overview"),
     ("report", APP, "pages"),
