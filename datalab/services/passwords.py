@@ -2,17 +2,15 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import sha256
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from datalab.errors import TooMany
 
-R = TypeVar("R")
 MAX_WAITING = 50
 """Log-ins and registrations that wait for their turn; each takes a tenth of a second or more."""
 
@@ -42,27 +40,22 @@ class Passwords:
     async def hash(self, password: str) -> str:
         """A new hash; takes its turn."""
         async with self.turn():
-            return await on_thread(lambda: self._hasher.hash(password.strip()))
+            return await asyncio.to_thread(self._hasher.hash, password.strip())
 
     async def fits(self, stored: str | None, password: str) -> bool:
         """Whether it is the password; within a turn. None, for nobody's hash, takes as long and is never right."""
         if stored is None:
             if not self._nobody:
-                self._nobody = await on_thread(lambda: self._hasher.hash(secrets.token_hex(16)))
-            await on_thread(lambda: self._verify(self._nobody, password.strip()))
+                self._nobody = await asyncio.to_thread(self._hasher.hash, secrets.token_hex(16))
+            await asyncio.to_thread(self._verify, self._nobody, password.strip())
             return False
-        return await on_thread(lambda: self._verify(stored, password.strip()))
+        return await asyncio.to_thread(self._verify, stored, password.strip())
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
             return self._hasher.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
-
-
-async def on_thread(work: Callable[[], R]) -> R:
-    """Work that would hold up the event loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, work)
 
 
 def digest(secret: str) -> str:

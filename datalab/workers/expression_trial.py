@@ -8,7 +8,6 @@ the package, so that it starts fast and without site-packages.
 
 import json
 import math
-import os
 import re
 import resource
 import signal
@@ -389,7 +388,6 @@ def main() -> None:
     signal.signal(signal.SIGPROF, interrupt)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     sys.setrecursionlimit(RECURSION_LIMIT)
-    os.nice(10)
     for pattern in patterns:
         print(json.dumps(fault(pattern)), flush=True)
 

@@ -20,7 +20,7 @@ from datalab.errors import Unavailable
 TRIAL = (sys.executable, "-I", "-S", "-W", "ignore", str(Path(__file__).with_name("expression_trial.py")))
 MAX_PATTERN = 400
 """Characters of an expression."""
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 30.0
 """How long the answer for one expression may take; the child's own limits are of CPU time and far lower."""
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()

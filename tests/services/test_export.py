@@ -263,6 +263,7 @@ async def test_chunks_together_are_the_whole(
         if not remembered:
             export = Export(journal, clock=lambda: NOW)
         part = await export.chunk(KEY, at)
+        assert part.partition == KEY.number
         assert part.lines.endswith(b"\n") or not part.lines
         assert part.lines.count(b"\n") <= size // 100 + 1
         parts.append(part.lines)

@@ -4,14 +4,17 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from datalab.errors import Invalid, Missing, Taken, Unavailable
-from datalab.model.accounts import Login, Organisation, User
-from datalab.model.apps import App, IssuedToken
-from datalab.model.configuration import Configuration, Element, Funnel, Stage
+from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, SecondFactor, User
+from datalab.model.apps import App, IssuedToken, Membership, PartitionRecord, State
+from datalab.model.audit import AuditEntry, AuditLog
+from datalab.model.configuration import Configuration, Element, Funnel, Revisions, Stage
+from datalab.model.notifications import Kind, Notification
 from datalab.stores.documents import Collections, Documents
 from datalab.stores.embedded.documents import EmbeddedDocuments
 from datalab.stores.memory.documents import MemoryDocuments
@@ -56,7 +59,15 @@ FULL_APP = app(
     time_zone="Europe/Berlin",
     locked=True,
     token=IssuedToken(text="t.t", generation=3, issued=1_764_000_000_000, expires=None),
+    retiring=IssuedToken(text="t.r", generation=2, issued=1, expires=2**53, warned=True),
     token_generation=3,
+    partition=4,
+    last_partition=7,
+    revisions=Revisions(funnels=2, elements=0, campaigns=2**40, routes=1),
+    members=[
+        Membership(user="bertram", state=State.PENDING, invited=1),
+        Membership(user="clarence", state=State.ACCEPTED, invited=1, reminded=2, answered=3),
+    ],
     configuration=Configuration(
         hash_routing=True,
         routes=["/products/:id", "/$a.b"],
@@ -66,13 +77,89 @@ FULL_APP = app(
 )
 
 
+FULL_USER = user(
+    "annabel",
+    first_name=WIDE,
+    last_name=HTML,
+    position="a\tb",
+    admin=True,
+    disabled=True,
+    pending=True,
+    second_factor=SecondFactor(secret="JBSWY3DP", confirmed=True, used=2**40, recovery=["a" * 64, "b" * 64]),
+)
+
+SAMPLES = {
+    "organisations": [organisation("acme.example"), organisation("$where.example")],
+    "users": [FULL_USER, user("bertram", "other.example")],
+    "logins": [
+        Login(id="a" * 64, user="annabel", created=-5, expires=2**53, browser=HTML),
+        Login(id="b" * 64, user="bertram", created=1, expires=2),
+    ],
+    "apps": [FULL_APP, app("a2", organisation="other.example")],
+    "api_keys": [
+        ApiKey(id="a" * 64, user="annabel", name=WIDE, write=True, created=1, last_used=2**53),
+        ApiKey(id="b" * 64, user="bertram", name=HTML, write=False, created=2),
+    ],
+    "join_links": [
+        JoinLink(id="a" * 64, organisation="acme.example", created_by="Annabel", created=1, expires=2**53),
+        JoinLink(id="b" * 64, organisation="other.example", created_by=WIDE, created=1, expires=0),
+    ],
+    "partitions": [
+        PartitionRecord(id="a1/1", app="a1", number=1, opened=1),
+        PartitionRecord(
+            id="a2/10",
+            app="a2",
+            number=10,
+            opened=1,
+            sealed=2**53,
+            configuration=FULL_APP.configuration,
+            origins=FULL_APP.origins,
+            time_zone="Europe/Berlin",
+            deleted=True,
+        ),
+    ],
+    "notifications": [
+        Notification(id="annabel/000000000000001-ab", user="annabel", kind=Kind.INVITED, created=1, by="Bertram"),
+        Notification(
+            id="bertram/999999999999999-cd",
+            user="bertram",
+            kind=Kind.TOKEN_EXPIRES,
+            created=2**53,
+            by="(operator)",
+            app="a1",
+            app_name=HTML,
+            detail=WIDE,
+            read=True,
+            hidden=True,
+        ),
+    ],
+    "audit_logs": [AuditLog(id="a1", length=2**40), AuditLog(id="organisation:acme.example")],
+    "audit_entries": [
+        AuditEntry(id="a1/1", number=1, at=2**53, by="annabel", action="app.edit", details=[HTML, WIDE, ""]),
+        AuditEntry(id="organisation:acme.example/2", number=2, at=1, by="", action="x", section="routes", revision=3),
+    ],
+}
+"""Of each collection a document with everything in it and one with little; their index fields differ."""
+
+OTHERS = {  # by the field that is asked for most
+    "users": "organisation",
+    "logins": "user",
+    "apps": "organisation",
+    "api_keys": "user",
+    "join_links": "organisation",
+    "partitions": "app",
+    "notifications": "user",
+}
+
+
+def add_samples(collections: Collections) -> None:
+    for name, documents in SAMPLES.items():
+        for each in documents:
+            getattr(collections, name).add(each)
+
+
 def everything(collections: Collections) -> list[object]:
-    return [
-        *collections.organisations.where(),
-        *collections.users.where(),
-        *collections.logins.where(),
-        *collections.apps.where(),
-    ]
+    return [each for name in SAMPLES for each in getattr(collections, name).where()]
 
 
 async def test_what_is_added_reads_back_equal(documents: Documents) -> None:
@@ -97,8 +184,94 @@ async def test_what_is_added_reads_back_equal(documents: Documents) -> None:
     assert type(login.expires) is int
 
 
+def test_there_are_samples_of_every_collection() -> None:
+    assert SAMPLES.keys() == {name for name, value in vars(Collections).items() if isinstance(value, property)}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+async def test_a_document_of_every_collection_reads_back_equal_until_it_is_removed(
+    documents: Documents, name: str
+) -> None:
+    def of(collections: Collections) -> Any:
+        return getattr(collections, name)
+
+    full, plain = SAMPLES[name]
+    await documents.run(add_samples)
+    for each in (full, plain):
+        assert await documents.run(lambda c, each=each: of(c).get(each.id)) == each
+        assert await documents.run(lambda c, each=each: of(c).where(id=each.id)) == [each]
+        with pytest.raises(Taken, match="already"):
+            await documents.run(lambda c, each=each: of(c).add(each))
+    assert await documents.run(lambda c: of(c).where()) == sorted([full, plain], key=lambda each: each.id)
+    if name in OTHERS:
+        for each in (full, plain):
+            asked = {OTHERS[name]: getattr(each, OTHERS[name])}
+            assert await documents.run(lambda c, asked=asked: of(c).where(**asked)) == [each]
+        assert await documents.run(lambda c: of(c).where(**{OTHERS[name]: "nobody"})) == []
+
+    as_the_other = msgspec.structs.replace(full, id=plain.id)
+    await documents.run(lambda c: of(c).replace(as_the_other))
+    assert await documents.run(lambda c: of(c).get(plain.id)) == as_the_other
+    if name in OTHERS:
+        asked = {OTHERS[name]: getattr(full, OTHERS[name])}
+        found = await documents.run(lambda c: of(c).where(**asked))
+        assert sorted(each.id for each in found) == sorted([full.id, plain.id])
+        gone = {OTHERS[name]: getattr(plain, OTHERS[name])}
+        assert await documents.run(lambda c: of(c).where(**gone)) == []
+
+    assert await documents.run(lambda c: (of(c).remove(full.id), of(c).remove(full.id))) == (True, False)
+    assert await documents.run(lambda c: of(c).where()) == [as_the_other]
+    with pytest.raises(Missing, match="there is no"):
+        await documents.run(lambda c: of(c).replace(full))
+
+
+async def test_a_run_over_all_collections_is_undone_as_a_whole(documents: Documents) -> None:
+    def fail(collections: Collections) -> None:
+        add_samples(collections)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await documents.run(fail)
+    assert await documents.run(everything) == []
+    await documents.run(add_samples)
+    before = await documents.run(everything)
+    assert len(before) == 2 * len(SAMPLES)
+
+    def clear_and_fail(collections: Collections) -> None:
+        for name, (full, plain) in SAMPLES.items():
+            collection = getattr(collections, name)
+            collection.remove(full.id)
+            collection.replace(msgspec.structs.replace(full, id=plain.id))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await documents.run(clear_and_fail)
+    assert await documents.run(everything) == before
+    for name, field in OTHERS.items():
+        for each in SAMPLES[name]:
+            asked = {field: getattr(each, field)}
+            found = await documents.run(lambda c, name=name, asked=asked: getattr(c, name).where(**asked))
+            assert found == [each]
+
+
+async def test_what_belongs_together_is_asked_for_by_two_fields(documents: Documents) -> None:
+    """As the services ask: people who wait, keys of a person, partitions of an app, notifications in their order."""
+    people = [user("annabel"), user("bertram", pending=True), user("clarence", "other.example", pending=True)]
+    told = [
+        Notification(id=f"annabel/{at:015d}-{end}", user="annabel", kind=Kind.CHANGED, created=at, by="")
+        for at, end in ((2, "b"), (10, "a"), (1, "c"), (2, "a"))
+    ]
+    await documents.run(lambda c: [c.users.add(each) for each in people] + [c.notifications.add(each) for each in told])
+    assert await documents.run(lambda c: c.users.where(organisation="acme.example", pending=True)) == [people[1]]
+    assert await documents.run(lambda c: c.users.where(organisation="acme.example", pending=False)) == [people[0]]
+    found = await documents.run(lambda c: c.notifications.where(user="annabel", read=False, hidden=False))
+    assert [each.id[-3:] for each in found] == ["1-c", "2-a", "2-b", "0-a"], "by time, since ids order by it"
+
+
 async def test_nothing_is_found_where_nothing_is(documents: Documents) -> None:
-    assert await documents.run(lambda c: c.users.get("nobody")) is None
+    for name in SAMPLES:
+        assert await documents.run(lambda c, name=name: getattr(c, name).get("nobody")) is None
+        assert await documents.run(lambda c, name=name: getattr(c, name).where()) == []
     assert await documents.run(lambda c: c.users.get("")) is None
     assert await documents.run(lambda c: c.users.where()) == []
     assert await documents.run(lambda c: c.users.where(organisation="acme.example")) == []

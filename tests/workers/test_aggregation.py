@@ -1,6 +1,7 @@
 """Aggregation: figures follow the journal by position, over restarts, bad snapshots and changed rules."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datalab.aggregate.partition import PartitionAggregate
 from datalab.aggregate.rules import Rules
 from datalab.errors import Missing
 from datalab.model.configuration import Configuration
@@ -193,3 +195,91 @@ async def test_a_fault_in_the_figures_does_not_stop_what_comes_after(
         await aggregation.settled(KEY)
         await aggregation.reload(KEY, rules())
         assert aggregation.events(KEY) == 3
+
+
+OTHER = PartitionKey("shop", 2)
+
+
+def snapshots(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.glob("*/*"))
+
+
+async def test_unloading_frees_the_figures_ends_the_task_and_keeps_the_snapshot(
+    journal: MemoryJournal, tmp_path: Path
+) -> None:
+    aggregation, runner = Aggregation(journal, tmp_path), Runner()
+    await aggregation.load(KEY, rules())
+    runner.start("aggregation", lambda: aggregation.run(KEY))
+    await feed(aggregation, journal, 0, 1, 2, 3)
+    await aggregation.settled(KEY)
+    await aggregation.save()
+    aggregation.unload(KEY)
+    async with asyncio.timeout(20):
+        await runner.join("aggregation")
+    assert runner.failures == {}
+    assert not aggregation.has(KEY)
+    assert aggregation.events(KEY) == 0
+    for asked in (aggregation.settled(KEY), aggregation.ask(KEY, len), aggregation.seen(KEY, 0)):
+        with pytest.raises(Missing, match="shop/1 is not loaded"):
+            await asked
+    with pytest.raises(Missing):
+        await feed(aggregation, journal, 1, 1)
+    aggregation.unload(KEY)
+    assert snapshots(tmp_path) == ["shop/1.snapshot"]
+    await aggregation.load(KEY, rules())
+    assert aggregation.events(KEY) == 4, "what came to the journal meanwhile too"
+    await aggregation.close()
+
+
+async def test_a_question_under_way_is_answered_though_the_partition_is_unloaded(
+    journal: MemoryJournal, tmp_path: Path
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(figures: PartitionAggregate) -> int:
+        begun.set()
+        assert go_on.wait(20)
+        return figures.position.events
+
+    async with running(journal, tmp_path, rules()) as aggregation:
+        await feed(aggregation, journal, 0, 1, 2, 3)
+        await aggregation.settled(KEY)
+        asking = asyncio.create_task(aggregation.ask(KEY, slow))
+        assert await asyncio.to_thread(begun.wait, 20)
+        aggregation.unload(KEY)
+        go_on.set()
+        assert await asking == 3
+        await aggregation.load(KEY, rules())
+
+
+async def test_forgetting_removes_the_snapshot_of_this_partition_only(journal: MemoryJournal, tmp_path: Path) -> None:
+    await journal.open(OTHER)
+    aggregation = Aggregation(journal, tmp_path)
+    for key in (KEY, OTHER):
+        await journal.append(key, [opening(1)], events(0, 1, 2))
+        await aggregation.load(key, rules())
+    await aggregation.save()
+    assert snapshots(tmp_path) == ["shop/1.snapshot", "shop/2.snapshot"]
+    await aggregation.forget(KEY)
+    assert snapshots(tmp_path) == ["shop/2.snapshot"]
+    assert (aggregation.has(KEY), aggregation.has(OTHER)) == (False, True)
+    await aggregation.forget(KEY)
+    await aggregation.close()
+    assert snapshots(tmp_path) == ["shop/2.snapshot"]
+
+
+async def test_a_save_under_way_does_not_bring_back_what_is_forgotten_meanwhile(
+    journal: MemoryJournal, tmp_path: Path
+) -> None:
+    await journal.open(OTHER)
+    aggregation = Aggregation(journal, tmp_path)
+    for key in (KEY, OTHER):
+        await journal.append(key, [opening(1)], events(0, 1, 2))
+        await aggregation.load(key, rules())
+    with aggregation._partition(KEY).lock:
+        saving = asyncio.create_task(aggregation.save())
+        await asyncio.sleep(0.05)
+        await aggregation.forget(OTHER)
+    await saving
+    assert snapshots(tmp_path) == ["shop/1.snapshot"]
+    await aggregation.close()

@@ -1,5 +1,6 @@
 """An endpoint: what it takes, what it answers, and the one way in which all of them are carried out."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,8 @@ from datalab.services.services import Services
 from datalab.settings import Settings
 
 B = TypeVar("B")
+QUICKLY_READ = 1024
+"""Bytes of a body up to which reading it takes no time worth a thread."""
 MAX_NAME = 200
 """Characters of a name in a path."""
 
@@ -115,8 +118,17 @@ async def read_body(request: web.Request, kind: Any) -> Any:
     """The body as its struct; raises Invalid."""
     if request.content_type != "application/json":
         raise Invalid(f"the body came as {request.content_type[:60]!r}; send application/json")
+    data = await request.read()
+    if len(data) <= QUICKLY_READ:
+        return decoded(data, kind)
+    # A large configuration with many expressions to compile would hold up everybody else.
+    return await asyncio.to_thread(decoded, data, kind)
+
+
+def decoded(data: bytes, kind: Any) -> Any:
+    """JSON as a struct; raises Invalid."""
     try:
-        plain = msgspec.json.decode(await request.read())
+        plain = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"the body is no JSON: {error}") from None
     return read_fields(kind, plain)

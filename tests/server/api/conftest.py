@@ -1,4 +1,4 @@
-"""What the tests of the API share: a place."""
+"""What the tests of the API share: a place of a test's own, and one that the tests of a module share."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -19,14 +19,13 @@ async def place(start_server: Callable[..., Server], http: ClientSession) -> Pla
 
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    """An appliance for all tests of a module."""
-    town = Town(Server(tmp_path_factory.mktemp("town") / "data", environment=ENVIRONMENT))
-    yield town
-    if town.server.process.poll() is None:
-        town.server.kill()
+    """A server for all tests of a module."""
+    server = Server(tmp_path_factory.mktemp("town") / "data", environment=ENVIRONMENT)
+    yield Town(server)
+    server.kill()
 
 
 @pytest.fixture
 def shared(town: Town, http: ClientSession) -> Shared:
-    """The module's appliance, for a test that keeps to apps of its own."""
+    """The module's server, as this test sees it."""
     return Shared(town, http)

@@ -12,6 +12,9 @@ from tests.conftest import Server
 from tests.server.api.place import ORGANISATION, AppMade, Client, Place
 from tests.server.client import Answer, Page
 
+ADMIN = "ada.l"
+"""Of the organisation that people are of unless told otherwise."""
+
 
 class Town:
     """A server, and the cookies of whoever was registered there."""
@@ -19,6 +22,8 @@ class Town:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.cookies: dict[str, str] = {}
+        self.admins: dict[str, str] = {}
+        """Of each organisation that was made through `Shared.person`."""
         self.made = 0
 
 
@@ -37,16 +42,22 @@ class Shared(Place):
     def client(self, username: str) -> Client:
         return Client(self.http, self.server.url, username, self.town.cookies[username])
 
+    async def person(self, username: str, organisation: str = ORGANISATION) -> Client:
+        """A person of this test alone; the organisation's admin is there before."""
+        admin = self.town.admins.get(organisation)
+        if admin is None and organisation == ORGANISATION and username != ADMIN:
+            await self.known(ADMIN)
+            admin = ADMIN
+        if admin is not None:
+            self.admins[organisation] = self.client(admin)
+        client = await super().person(username, organisation)
+        self.town.admins.setdefault(organisation, username)
+        self.town.cookies[username] = client.cookie
+        return client
+
     async def known(self, username: str, organisation: str = ORGANISATION) -> Client:
-        """A person whom other tests know too; the first of an organisation is its admin."""
-        if username not in self.town.cookies:
-            admin = f"admin@{organisation}"
-            if admin in self.town.cookies:
-                self.admins[organisation] = self.client(self.town.cookies[admin])
-            else:
-                self.town.cookies[admin] = username
-            self.town.cookies[username] = (await self.person(username, organisation)).cookie
-        return self.client(username)
+        """A person whom other tests know too."""
+        return self.client(username) if username in self.town.cookies else await self.person(username, organisation)
 
     async def app(self, owner: Client, *, private: bool = False, **more: Any) -> AppMade:
         """An app of a name of its own."""

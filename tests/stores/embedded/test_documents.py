@@ -11,10 +11,12 @@ import bson
 import pytest
 
 from datalab.errors import Unavailable
-from datalab.model.accounts import Login, Organisation, User
+from datalab.model.accounts import JoinLink, Login, Organisation, User
+from datalab.model.apps import App, IssuedToken, PartitionRecord
+from datalab.model.configuration import Configuration, Revisions
 from datalab.stores.documents import Collections
-from datalab.stores.embedded.documents import DATABASE, EmbeddedDocuments
-from datalab.stores.embedded.engine import SqliteClient
+from datalab.stores.embedded.documents import DATABASE, INDEXED, EmbeddedDocuments
+from datalab.stores.embedded.engine import SqliteClient, SqliteEngine
 from tests.small_disk import fill_up, remount
 
 
@@ -92,6 +94,115 @@ async def test_a_document_from_before_a_field_existed_reads_as_its_default(docum
     assert await documents.verify() == []
 
 
+OLD = {
+    "organisations": [{"_id": "acme", "created": 1}],
+    "users": [
+        {"_id": "old", "username": "Old", "organisation": "acme", "password_hash": "h", "created": 1, "admin": True},
+        {"_id": "out", "username": "out", "organisation": "acme", "password_hash": "h", "created": 1, "disabled": True},
+    ],
+    "logins": [{"_id": "l" * 64, "user": "old", "created": 1, "expires": 2}],
+    "apps": [
+        {
+            "_id": "a1",
+            "organisation": "acme",
+            "name": "Shop",
+            "owner": "old",
+            "origins": ["http://a.example"],
+            "created": 1,
+            "configuration": {"routes": ["/:any"]},
+            "locked": True,
+            "token": {"text": "t.t", "generation": 2, "issued": 1, "expires": None},
+            "token_generation": 2,
+            "partition": 1,
+        }
+    ],
+}
+"""Documents as they were before people could wait for approval and apps had members, records and revisions."""
+
+
+@pytest.fixture
+async def old(path: Path) -> AsyncIterator[EmbeddedDocuments]:
+    """A store that was written then: four collections, three of them indexed."""
+    engine = SqliteEngine(path)
+    database = SqliteClient(engine)[DATABASE]
+    with engine.transaction():
+        for name in ("users", "logins", "apps"):
+            database[name].create_index(INDEXED[name])
+        for name, bodies in OLD.items():
+            for body in bodies:
+                database[name].insert_one(dict(body))
+    assert sorted(database.list_collection_names()) == sorted(OLD)
+    engine.close()
+    opened = await EmbeddedDocuments.open(path)
+    yield opened
+    await opened.close()
+
+
+async def test_a_store_of_an_earlier_version_reads_with_defaults(old: EmbeddedDocuments) -> None:
+    assert await old.verify() == []
+    known = user("old", username="Old", admin=True)
+    assert await old.run(lambda c: c.users.get("old")) == known
+    assert (known.pending, known.second_factor, known.active) == (False, None, True)
+    assert await old.run(lambda c: c.logins.where(user="old")) == [
+        Login(id="l" * 64, user="old", created=1, expires=2, browser="")
+    ]
+    assert await old.run(lambda c: c.apps.where(organisation="acme")) == [
+        App(
+            id="a1",
+            organisation="acme",
+            name="Shop",
+            owner="old",
+            origins=["http://a.example"],
+            created=1,
+            configuration=Configuration(routes=["/:any"]),
+            revisions=Revisions(),
+            members=[],
+            locked=True,
+            token=IssuedToken(text="t.t", generation=2, issued=1, expires=None, warned=False),
+            retiring=None,
+            token_generation=2,
+            partition=1,
+            last_partition=0,
+        )
+    ]
+    for name in ("api_keys", "join_links", "partitions", "notifications", "audit_logs", "audit_entries"):
+        assert await old.run(lambda c, name=name: getattr(c, name).where()) == []
+
+
+async def test_a_store_of_an_earlier_version_is_searched_by_fields_it_did_not_have(old: EmbeddedDocuments) -> None:
+    await old.run(lambda c: c.users.add(user("waits", pending=True)))
+
+    async def found(**fields: Any) -> list[str]:
+        return [each.id for each in await old.run(lambda c: c.users.where(**fields))]
+
+    assert await found(organisation="acme", pending=False) == ["old", "out"]
+    assert await found(organisation="acme", pending=True) == ["waits"]
+    assert await found(pending=False, disabled=False) == ["old"]
+    assert await old.run(lambda c: [each.id for each in c.apps.where(last_partition=0, private=False)]) == ["a1"]
+
+
+async def test_a_store_of_an_earlier_version_goes_on_with_new_collections(old: EmbeddedDocuments, path: Path) -> None:
+    record = PartitionRecord(id="a1/1", app="a1", number=1, opened=1)
+    link = JoinLink(id="j", organisation="acme", created_by="Old", created=1, expires=2)
+
+    def fail(collections: Collections) -> None:
+        collections.partitions.add(record)
+        collections.join_links.add(link)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await old.run(fail)
+    await old.run(lambda c: [c.partitions.add(record), c.join_links.add(link), c.users.replace(user("old"))])
+    await old.close()
+    for _ in range(2):
+        again = await EmbeddedDocuments.open(path)
+        assert await again.run(lambda c: c.partitions.where(app="a1")) == [record]
+        assert await again.run(lambda c: c.join_links.where(organisation="acme")) == [link]
+        assert await again.run(lambda c: [each.id for each in c.users.where(organisation="acme")]) == ["old", "out"]
+        assert await again.verify() == []
+        await again.close()
+
+
 async def test_mongita_knows_a_collection_whose_first_document_was_undone(documents: EmbeddedDocuments) -> None:
     def fail(collections: Collections) -> None:
         collections.organisations.add(Organisation(id="acme", created=1))
@@ -101,7 +212,7 @@ async def test_mongita_knows_a_collection_whose_first_document_was_undone(docume
         await documents.run(fail)
     await documents.run(lambda c: c.organisations.add(Organisation(id="acme", created=1)))
     names = await documents._on_thread(SqliteClient(documents._engine)[DATABASE].list_collection_names)
-    assert sorted(names) == ["apps", "logins", "organisations", "users"]
+    assert sorted(names) == sorted([*INDEXED, "organisations"])
 
 
 async def test_a_disk_that_is_full(documents: EmbeddedDocuments) -> None:
