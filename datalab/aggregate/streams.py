@@ -9,6 +9,7 @@ from datalab.aggregate.rules import Rules
 from datalab.aggregate.visitors import VisitorIndex
 from datalab.model.agents import DIRECT, audience
 from datalab.model.events import Context, Opening
+from datalab.model.records import lost_visitor
 from datalab.model.sequences import Seen
 
 AUDIENCE = ("browser", "system", "device", "language", "referrer")
@@ -48,7 +49,7 @@ class Streams:
     def open_lost(self, count: int) -> None:
         """Stand-ins for openings in a damaged stretch: their later events count, as visitors of their own."""
         first = len(self)
-        self.open([Opening(visitor=b"lost" + (first + k).to_bytes(12, "big"), started=0) for k in range(count)])
+        self.open([Opening(visitor=lost_visitor(first + k), started=0) for k in range(count)])
 
     def note(self, stream: NDArray[np.uint32], sequence: NDArray[np.uint32]) -> None:
         """Remember which sequence numbers were seen."""

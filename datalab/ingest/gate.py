@@ -32,11 +32,11 @@ Step = Callable[[Stream, list[Event]], list[Event]]
 def not_repeated(stream: Stream, events: list[Event]) -> list[Event]:
     """Drop what was seen before, by sequence number."""
     seen = stream.seen
-    next_one = seen.high + 1
+    first = next_one = seen.high + 1
     for event in events:
         if event.sequence != next_one:
             seen.high = next_one - 1
-            place = events.index(event)
+            place = next_one - first
             return events[:place] + [event for event in events[place:] if seen.admit(event.sequence)]
         next_one += 1
     seen.high = next_one - 1

@@ -83,8 +83,8 @@ class Hello(Struct, frozen=True, kw_only=True):
     session_start: Millis
     """The client's clock now; the server measures the clock offset with it."""
     page: Url
-    referrer: Annotated[str, Meta(max_length=2048)] = ""
-    language: Annotated[str, Meta(max_length=64)] = ""
+    referrer: Annotated[str, Meta(max_length=2048, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
+    language: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
     screen: Annotated[str, Meta(pattern=r"^([0-9]{1,5}x[0-9]{1,5})?(?!\n)$")] = ""
     visitor: VisitorId | None = None
     session: Annotated[str, Meta(max_length=256)] | None = None

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datalab.model.events import Batch
+from datalab.model.records import lost_visitor
 
 KEY = "S16"
 
@@ -51,7 +52,7 @@ class KeyReader:
 
     def read(self, batch: Batch) -> list[bytes]:
         """The keys of a batch's events."""
-        self._visitors += [b""] * (batch.start.streams - len(self._visitors))
+        self._visitors += [lost_visitor(stream) for stream in range(len(self._visitors), batch.start.streams)]
         self._visitors += [opening.visitor for opening in batch.openings]
         events = batch.events
         return [

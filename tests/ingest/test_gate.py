@@ -35,6 +35,13 @@ def test_repeats_are_dropped_and_counted() -> None:
     assert gate.accepted == 5
 
 
+def test_an_event_that_stands_twice_in_a_message_passes_once() -> None:
+    gate, one = Gate(), stream()
+    assert numbers(gate.admit(one, views(1, 1, 2))) == [1, 2]
+    assert numbers(gate.admit(one, views(3, 4, 3, 3, 5))) == [3, 4, 5]
+    assert (gate.accepted, gate.dropped, one.seen.high) == (5, {"repeated": 3}, 5)
+
+
 def test_each_number_passes_once_in_any_order() -> None:
     chance = random.Random(11)
     for _ in range(200):

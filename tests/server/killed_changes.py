@@ -316,6 +316,3 @@ class DeletePartition(AppAttempt):
     async def check_undone(self) -> None:
         await super().check_undone()
         assert await self.world.figures(self.app, 1) == self.figures
-
-
-KINDS: list[type[Attempt]] = [Found, Join, Accept, Lock, Unlock, DeleteApp, DeletePartition]

@@ -110,7 +110,12 @@ async def test_members_get_the_figures_others_learn_nothing(place: Place) -> Non
         ("funnel", "unit=clicks", 422, "invalid"),
         ("funnel", "order=backwards", 422, "invalid"),
         ("funnel", "funnel=Nobodys", 404, "missing"),
-        ("funnel", "funnel=" + "x" * 5000, 404, "missing"),
+        ("funnel", "funnel=" + "x" * 5000, 422, "invalid"),
+        ("funnel", "colour=red", 422, "invalid"),
+        ("overview", "unit=visitors", 422, "invalid"),
+        ("overview", "partition=7", 404, "missing"),
+        ("overview", "partition=x", 422, "invalid"),
+        ("pages", "from=2026-09-22&from=2026-09-23", 422, "invalid"),
         ("nothing", "", 404, "missing"),
     ],
 )

@@ -268,7 +268,7 @@ async def test_a_token_expires(shop: Shop) -> None:
     message = Hello(session_start=time, page=ORIGIN)
     async with opened(shop.data, Settings(), lambda: time) as services:
         ingest = services.ingest
-        token = services.apps.get(shop.app).token
+        token = services.directory.get(shop.app).token
         assert token is not None
         assert token.expires is not None
         assert token.expires - token.issued == Settings().tokens.days * 86_400_000

@@ -7,10 +7,12 @@ from datalab.model.accounts import User
 from datalab.model.apps import App, IssuedToken
 from datalab.model.figures import Audience, Live, Overview, Pages, Point
 from datalab.server import views
+from datalab.server.partition_picker import PartitionPicker
 from datalab.server.range_picker import range_picker
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOW.date()
+NO_ARCHIVE = PartitionPicker("", [], False)
 TOKEN = IssuedToken(text="abc.def", generation=1, issued=0, expires=None)
 ADA = User(id="adalovelace", username="adalovelace", organisation="shop.example", password_hash="", created=0)
 
@@ -142,7 +144,7 @@ def test_present_is_plural_but_for_one() -> None:
     picker = range_picker("/apps/a1", "UTC", "28d", overview(), TODAY)
     for present, noun in ((0, "visitors"), (1, "visitor"), (2, "visitors")):
         live = Live(app="a1", present=present, events=0)
-        assert views.app_page(app(), picker, live, figures(app(), 0)).present_noun == noun
+        assert views.app_page(app(), NO_ARCHIVE, picker, live, figures(app(), 0)).present_noun == noun
 
 
 def test_the_frame_names_the_person_and_marks_the_app() -> None:

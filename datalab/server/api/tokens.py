@@ -97,8 +97,14 @@ async def export(call: Call[None]) -> web.StreamResponse:
         }
     )
     await response.prepare(call.request)
-    async for chunk in call.services.export.records(key):
-        await response.write(chunk)
+    try:
+        async for chunk in call.services.export.records(key):
+            await response.write(chunk)
+    except Exception:
+        # Else a file that was cut off would look whole.
+        if call.request.transport is not None:
+            call.request.transport.abort()
+        raise
     await response.write_eof()
     return response
 
