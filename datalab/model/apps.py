@@ -142,3 +142,8 @@ class PartitionRecord(Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     deleted: bool = False
     """Its file is to be removed, and this record once that is done."""
+
+
+def record_id(app: str, number: int) -> str:
+    """Of a partition's record."""
+    return f"{app}/{number}"

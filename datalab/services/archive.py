@@ -4,12 +4,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from datalab.errors import Locked, Missing
-from datalab.model.apps import App, PartitionRecord
+from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.model.configuration import Configuration
 from datalab.model.permissions import Action, Actor
 from datalab.services.apps import demand_confirmed
 from datalab.services.changes import Change, Changes
-from datalab.services.partitions import Partitions, record_id
+from datalab.services.partitions import Partitions
 
 
 class PartitionShown(Struct, frozen=True):

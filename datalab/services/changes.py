@@ -122,7 +122,10 @@ class Changes:
 
         A caller that is cancelled meanwhile does not keep the directory from what is on disk.
         """
-        return await asyncio.shield(self._run(actor, work))
+        task = asyncio.ensure_future(self._run(actor, work))
+        # Whoever waits is told what it raises; where nobody waits any more, nobody is to be told.
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(task)
 
     async def _run(self, actor: Actor, work: Callable[[Change], R]) -> R:
         now = self._clock()

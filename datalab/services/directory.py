@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Iterable
 
+from msgspec.structs import replace
+
 from datalab.errors import Missing
-from datalab.model.apps import App
+from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.model.permissions import Action, Actor, demand, may
-from datalab.stores.documents import Documents
+from datalab.stores.documents import Collections, Documents
 
 Watcher = Callable[[App | None, App | None], Awaitable[None]]
 """Called with an app before and after a change, None where there is none."""
@@ -21,7 +23,7 @@ class Directory:
 
     async def load(self) -> None:
         """Read all apps."""
-        apps = await self._documents.run(lambda collections: collections.apps.where())
+        apps = await self._documents.run(complete)
         self._known = {app.id: app for app in apps}
 
     def all(self) -> list[App]:
@@ -68,3 +70,19 @@ class Directory:
         for old, new in pairs:
             for watcher in self._watchers:
                 await watcher(old, new)
+
+
+def complete(collections: Collections) -> list[App]:
+    """All apps; those that a version without partition records stored get the record of their open one."""
+    apps = []
+    for stored in collections.apps.where():
+        app = stored
+        if app.partition > app.last_partition:
+            id = record_id(app.id, app.partition)
+            if collections.partitions.get(id) is None:
+                record = PartitionRecord(id=id, app=app.id, number=app.partition, opened=app.created)
+                collections.partitions.add(record)
+            app = replace(app, last_partition=app.partition)
+            collections.apps.replace(app)
+        apps.append(app)
+    return apps

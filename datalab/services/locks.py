@@ -4,13 +4,13 @@ from msgspec.structs import replace
 
 from datalab.clock import Clock
 from datalab.errors import Missing
-from datalab.model.apps import App, PartitionRecord
+from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.model.notifications import Kind
 from datalab.model.permissions import APPLIANCE, OPERATOR, Action, Actor
 from datalab.services.apps import demand_confirmed
 from datalab.services.changes import Change, Changes
 from datalab.services.directory import Directory
-from datalab.services.partitions import Partitions, record_id
+from datalab.services.partitions import Partitions
 from datalab.services.tokens import Tokens
 from datalab.settings import Tokens as TokenSettings
 
@@ -149,7 +149,7 @@ class Locks:
 
 def with_partition(change: Change, app: App) -> App:
     """The app with an open partition, its next one where it has none."""
-    number = app.partition or max(app.last_partition, app.partition) + 1
+    number = app.partition or app.last_partition + 1
     id = record_id(app.id, number)
     if change.collections.partitions.get(id) is None:
         change.collections.partitions.add(PartitionRecord(id=id, app=app.id, number=number, opened=change.now))
@@ -158,11 +158,9 @@ def with_partition(change: Change, app: App) -> App:
 
 def seal(change: Change, app: App) -> None:
     """Close the record of the app's open partition with what it was collected under."""
-    id = record_id(app.id, app.partition)
-    record = change.collections.partitions.get(id)
+    record = change.collections.partitions.get(record_id(app.id, app.partition))
     if record is None:
-        record = PartitionRecord(id=id, app=app.id, number=app.partition, opened=app.created)
-        change.collections.partitions.add(record)
+        raise Missing(f"partition {app.partition} of {app.full_name} has no record; run `datalab verify`")
     change.collections.partitions.replace(
         replace(
             record,

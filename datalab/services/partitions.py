@@ -1,6 +1,7 @@
 """Partitions: for each app the one that takes events, with its intake and its figures, and the sealed ones."""
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from datalab.aggregate.rules import Rules
@@ -16,6 +17,8 @@ from datalab.stores.documents import Documents
 from datalab.stores.journal import Journal, PartitionKey
 from datalab.workers.aggregation import Aggregation
 from datalab.workers.runner import Runner
+
+log = logging.getLogger(__name__)
 
 ARCHIVED_IN_MEMORY = 3
 """Sealed partitions whose figures are kept in memory once somebody looked at them."""
@@ -62,11 +65,15 @@ class Partitions:
         """Finish what a crash interrupted, then open every app's partition; one that cannot be opened does not keep
         the others from it."""
         for record in await self._documents.run(lambda collections: collections.partitions.where()):
-            with suppress(Missing):
-                if record.deleted:
-                    await self._delete(PartitionKey(record.app, record.number))
-                elif record.sealed is not None:
-                    await self._journal.archive(PartitionKey(record.app, record.number))
+            key = PartitionKey(record.app, record.number)
+            try:
+                with suppress(Missing):
+                    if record.deleted:
+                        await self._delete(key)
+                    elif record.sealed is not None:
+                        await self._journal.archive(key)
+            except Refusal as refusal:
+                log.error("partition %s is not put aside yet: %s", key, refusal.detail)
         await self._forget_deleted()
         for app in self._directory.all():
             if app.partition:
@@ -119,7 +126,9 @@ class Partitions:
             await self._close(key)
             await self._aggregation.save()
             self._aggregation.unload(key)
-            await self._journal.archive(key)
+            with suppress(Missing):
+                # It never got a file where the disk refused it from the beginning.
+                await self._journal.archive(key)
 
     async def readable(self, app: App) -> bool:
         """Have the figures of an app's partition in memory, a sealed one's too; False where there are none."""
@@ -206,8 +215,3 @@ class Partitions:
 def key_of(app: App) -> PartitionKey:
     """The app's partition: the open one, or for an app as it was (see `Archive`) the sealed one."""
     return PartitionKey(app.id, app.partition)
-
-
-def record_id(app: str, number: int) -> str:
-    """Of a partition's record."""
-    return f"{app}/{number}"

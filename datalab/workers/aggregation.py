@@ -33,6 +33,7 @@ class Partition:
 
     def __init__(self, aggregate: PartitionAggregate, saved: Position) -> None:
         self.generation = 0
+        self.forgotten = False
         self.lock = threading.Lock()
         self.queue: deque[Batch] = deque()
         self.queued_events = 0
@@ -104,6 +105,8 @@ class Aggregation:
 
     async def forget(self, key: PartitionKey) -> None:
         """The same, and remove its snapshot."""
+        if (partition := self._partitions.get(key)) is not None:
+            partition.forgotten = True
         self.unload(key)
         await self._on_thread(lambda: self._path(key).unlink(missing_ok=True))
 
@@ -171,7 +174,8 @@ class Aggregation:
     async def save(self) -> None:
         """Write a snapshot of each partition that changed."""
         for key, partition in list(self._partitions.items()):
-            if partition.aggregate.position == partition.saved:
+            # One may have been unloaded or forgotten while an earlier one was written.
+            if self._partitions.get(key) is not partition or partition.aggregate.position == partition.saved:
                 continue
             try:
                 partition.saved = await self._on_thread(partial(self._write, key, partition))
@@ -187,6 +191,9 @@ class Aggregation:
         with partition.lock:
             data, position = snapshot.take(partition.aggregate), partition.aggregate.position
         snapshot.write(self._path(key), data)
+        if partition.forgotten:
+            # Meanwhile: nothing of it may stay on disk.
+            self._path(key).unlink(missing_ok=True)
         return position
 
     def _path(self, key: PartitionKey) -> Path:

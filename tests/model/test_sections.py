@@ -41,7 +41,7 @@ EMPTY_SAVES: dict[str, Save] = {
 
 
 def test_sections_are_those_that_have_a_revision() -> None:
-    assert SECTIONS == Revisions.__struct_fields__
+    assert Revisions.__struct_fields__ == SECTIONS
     assert {section_of(save) for save in EMPTY_SAVES.values()} == set(SECTIONS)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated, Any
 
+import msgspec
 import pytest
 from msgspec import Meta, Struct
 
@@ -26,7 +27,9 @@ class Plain(Struct, frozen=True):
 
 class Typed(Trimmed, frozen=True):
     text: Annotated[str, Meta(min_length=1, max_length=3, description="one to three")]
-    texts: Annotated[list[Annotated[str, Meta(max_length=3, description="short")]], Meta(max_length=2)] = []
+    texts: Annotated[list[Annotated[str, Meta(max_length=3, description="short")]], Meta(max_length=2)] = msgspec.field(
+        default_factory=list
+    )
     maybe: Annotated[str, Meta(max_length=1, description="one")] | None = None
     number: int = 0
 

@@ -1,8 +1,8 @@
 """A server is killed while it changes documents and moves files, again and again: each change is done or undone.
 
-One data directory is carried through all rounds. In a round many requests are sent, and the server is killed at a moment
-that lies within the time that each of them takes: so a round counts as one killed change for each of them. Then the
-documents are read from a copy of the dead server's file, the server is started again, and both have to tell the
+One data directory is carried through all rounds. In a round many requests are sent, and the server is killed at a
+moment that lies within the time that each of them takes: so a round counts as one killed change for each of them. Then
+the documents are read from a copy of the dead server's file, the server is started again, and both have to tell the
 same: every trace of a change is there or none is, and whatever was acknowledged is done. A server with a deliberate
 fault (torn_appliance.py) does not pass.
 """
@@ -25,11 +25,12 @@ SEED = 61_303
 ROUNDS = 20
 KINDS: list[type[Attempt]] = [Found, Join, *[Accept, Lock, Unlock] * 4, DeleteApp, DeletePartition]
 """Of one round; several of what takes little, so that a kill finds one of them half-way."""
-TORN_ROUNDS = 10
+TORN_ROUNDS = 25
 ENOUGH = 20
 """Of each way in which a change can end."""
 NO_LIMIT = {"DATALAB_ACCOUNTS_REGISTRATIONS": "10000"}
-QUICKER, SLOWER = 0.94, 1.07
+QUICKER, SLOWER = 0.78, 1.3
+"""What a round in which all changes of a kind were done, or none, makes of the time between sending and the kill."""
 
 
 class Torn(AssertionError):
@@ -114,7 +115,7 @@ class Killing:
         self.by_kind[kind, "done" if done else "not done"] += 1
         if done and attempt.unfinished():
             self.ends["of these finished by the next start"] += 1
-        self.aim[kind] *= QUICKER if done else SLOWER
+        self.aim[kind] *= (QUICKER if done else SLOWER) ** (1 / self.kinds.count(type(attempt)))
         return done
 
 

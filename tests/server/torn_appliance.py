@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from datalab.__main__ import main
+from datalab.cli import main
 from datalab.model.permissions import Action, Actor
 from datalab.services.changes import Change, Changes
 from datalab.services.locks import Locks

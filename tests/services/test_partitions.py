@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from datalab.errors import Locked, Missing, Unavailable
 from datalab.ingest.gate import Stream
-from datalab.model.apps import App
+from datalab.model.apps import App, record_id
 from datalab.model.configuration import Configuration
 from datalab.model.events import Position
 from datalab.model.permissions import OPERATOR, Action, Actor
@@ -17,7 +17,7 @@ from datalab.model.sequences import Seen
 from datalab.model.wire import UrlChange
 from datalab.services.changes import Change
 from datalab.services.locks import seal
-from datalab.services.partitions import ARCHIVED_IN_MEMORY, key_of, record_id
+from datalab.services.partitions import ARCHIVED_IN_MEMORY, key_of
 from datalab.stores.documents import Collections
 from datalab.stores.journal import PartitionKey
 from tests.services.appliance_parts import ADA, NOW, Parts, described, running, views, visit

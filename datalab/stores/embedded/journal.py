@@ -91,6 +91,8 @@ class EmbeddedJournal:
 
     def _put_aside(self, key: PartitionKey) -> None:
         file = self._file(key)
+        if self._archive in file.path.parents:
+            return
         file.seal()
         with refusals(file.name):
             target = self._archive / key.app / file.path.name

@@ -1,5 +1,6 @@
 """A real server and people at it, all through the JSON API."""
 
+import io
 import json
 from collections.abc import Mapping
 from http.cookies import SimpleCookie
@@ -60,7 +61,8 @@ class Client:
         """`path` is one of the API's without its `/api/v1`, or a whole one; `body` is JSON, or bytes as they are."""
         whole = path if path.startswith("/api/") else f"/api/v1{path}"
         url = URL(self.url + whole + (f"?{urlencode(query)}" if query else ""), encoded=True)
-        data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        raw = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
+        data = io.BytesIO(raw) if raw is not None else None
         sent = {**({"Content-Type": "application/json"} if data is not None else {}), **self.headers, **(headers or {})}
         async with self.http.request(method, url, data=data, headers=sent, allow_redirects=False) as response:
             return Answer(response.status, response.headers, await response.read())

@@ -1,7 +1,9 @@
 """One server for all tests of a module, where people are registered once and tests keep to apps of their own."""
 
 import asyncio
-from typing import Any
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import ClientSession, ClientWebSocketResponse
@@ -10,7 +12,9 @@ from datalab.model.notifications import Notification
 from datalab.services.audit import AuditPage
 from tests.conftest import Server
 from tests.server.api.place import ORGANISATION, AppMade, Client, Place
-from tests.server.client import Answer, Page
+from tests.server.client import PATIENCE_S, Answer, Page
+
+T = TypeVar("T")
 
 ADMIN = "ada.l"
 """Of the organisation that people are of unless told otherwise."""
@@ -97,6 +101,14 @@ async def unlock(owner: Client, app: AppMade) -> Answer:
 def page(place: Place, token: str, origin: str | None = "http://shop.example") -> Page:
     """A page load of a visitor."""
     return Page(place.http, place.server.url, token, origin)
+
+
+async def until(look: Callable[[], Awaitable[T]], expected: T, seconds: float = PATIENCE_S) -> None:
+    """Wait for what is expected; fails where it never comes."""
+    end = time.monotonic() + seconds
+    while (found := await look()) != expected:
+        assert time.monotonic() < end, found
+        await asyncio.sleep(0.05)
 
 
 def plain(answer: Answer) -> Any:

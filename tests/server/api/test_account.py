@@ -1,13 +1,12 @@
 """A person's own account and the colleagues: profile, avatar, password, log-ins, and what admins may do."""
 
-import asyncio
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from tests.server.api.place import Client, Place
-from tests.server.api.shared import Shared, plain, tab, told
+from tests.server.api.shared import Shared, plain, tab, told, until
 from tests.server.client import PASSWORD
 
 NEW_PASSWORD = "another long password"
@@ -20,6 +19,10 @@ async def me(client: Client) -> dict[str, Any]:
 
 async def people(client: Client) -> dict[str, dict[str, Any]]:
     return {one["username"]: one for one in plain(await client.done("GET", "/organisation/people"))}
+
+
+async def is_online(client: Client, username: str) -> bool:
+    return (await people(client))[username]["online"] is True
 
 
 async def avatar(client: Client, username: str) -> bytes:
@@ -98,9 +101,7 @@ async def test_who_is_online_now(shared: Shared) -> None:
     assert (await people(ben))["cem.n"]["online"] is True
     assert (await people(ben))["ben.m"]["online"] is False
     await opened.socket.close()
-    async with asyncio.timeout(20):
-        while (await people(ben))["cem.n"]["online"]:
-            await asyncio.sleep(0.05)
+    await until(lambda: is_online(ben, "cem.n"), False)
 
 
 async def test_a_new_password_ends_the_other_log_ins_and_keeps_this_one(shared: Shared) -> None:

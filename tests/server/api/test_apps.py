@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.server.api.place import AppMade, Client
-from tests.server.api.shared import Shared, let_in, lock, page, plain, told
+from tests.server.api.shared import Shared, let_in, lock, page, plain, tab, told, until
 from tests.server.client import view
 
 
@@ -142,7 +142,8 @@ async def test_the_owner_edits_all_but_the_name(shared: Shared) -> None:
         refused = await ben.request("PATCH", f"/apps/{app.id}", body)
         assert refused.refusal == (422, "invalid")
         assert "unknown field `name`" in plain(refused)["detail"]
-    for body in ({"tags": []}, {"urls": []}, {"urls": ["nonsense"]}, {"time_zone": "x"}, {"owner": "cem.n"}, {"locked": 1}):
+    bad: list[dict[str, Any]] = [{"tags": []}, {"urls": []}, {"urls": ["nonsense"]}, {"time_zone": "x"}]
+    for body in [*bad, {"owner": "cem.n"}, {"locked": True}]:
         assert (await ben.request("PATCH", f"/apps/{app.id}", {"description": "x", **body})).refusal == (422, "invalid")
     assert await one(ben, app) == {**edited, "description": ""}
     for client, refusal in [
@@ -175,9 +176,7 @@ async def test_a_change_of_the_time_zone_counts_at_once(shared: Shared) -> None:
         overview = plain(await ben.done("GET", f"/apps/{app.id}/insights/overview"))
         return {point["start"][-6:] for point in overview["series"]}
 
-    async with asyncio.timeout(20):
-        while await starts() != {"+09:00"}:
-            await asyncio.sleep(0.05)
+    await until(starts, {"+09:00"})
     await ben.done("PATCH", f"/apps/{app.id}", {"time_zone": "Asia/Kolkata"})
     assert await starts() == {"+05:30"}
 
@@ -205,6 +204,21 @@ async def test_public_and_private_switch_at_once(shared: Shared) -> None:
     assert (await page(shared, token).ask_hello()).status == 200, "visitors notice nothing"
     await ben.done("PATCH", f"/apps/{app.id}", {"private": False})
     assert [await seen(client) for client in (dora, cem, eve)] == [{200}, {200}, {404}]
+
+
+async def test_an_open_page_of_an_app_that_is_hidden_is_closed(shared: Shared) -> None:
+    ben, cem = await shared.known("ben.m"), await shared.known("cem.n")
+    app = await shared.app(ben)
+    own, hidden = await tab(ben, f"?app={app.id}"), await tab(cem, f"?app={app.id}")
+    for listening in (own, hidden):
+        await listening.hear("live")
+    await ben.done("PATCH", f"/apps/{app.id}", {"private": True})
+    async with asyncio.timeout(20):
+        async for _ in hidden.socket:
+            pass
+    assert hidden.socket.close_code == 1008
+    assert not own.socket.closed
+    await own.socket.close()
 
 
 async def test_an_app_is_deleted_by_its_typed_name_with_its_files(shared: Shared) -> None:
@@ -246,7 +260,7 @@ async def test_an_app_is_deleted_by_its_typed_name_with_its_files(shared: Shared
             assert (await client.request("GET", path + below)).refusal == (404, "missing")
         assert name not in await names(client)
     assert (await page(shared, token).ask_hello()).refusal == (403, "token-refused")
-    assert [one.kind.value for one in await told(cem, app)][0] == "deleted"
+    assert (await told(cem, app))[0].kind.value == "deleted"
     assert (await ben.request("POST", "/apps", new(name))).status == 201, "the name is free"
 
 

@@ -58,7 +58,8 @@ async def test_a_factor_is_asked_for_once_it_was_confirmed(shared: Shared) -> No
     assert needed.refusal == (401, "second-factor")
     assert "Set-Cookie" not in needed.headers
     assert (await log_in(shared, ben, code="000000")).refusal == (401, "second-factor")
-    assert (await log_in(shared, ben, password="wrong password", code=code(totp, 1))).refusal == (401, "unauthenticated")
+    wrong = await log_in(shared, ben, password="wrong password", code=code(totp, 1))
+    assert wrong.refusal == (401, "unauthenticated")
     answer = await log_in(shared, ben, code=f" {code(totp, 1)} ")
     assert answer.status == 200
     client = Client(shared.http, shared.server.url, ben.username, cookie_of(answer))

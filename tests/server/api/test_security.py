@@ -1,10 +1,12 @@
 """Attacks on log-ins, keys and tokens through the API."""
 
 import asyncio
+import re
 import statistics
 import string
 import time
 from collections.abc import Callable
+from hashlib import sha256
 from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.parse import quote
@@ -72,9 +74,7 @@ async def test_no_unsafe_endpoint_listens_to_pages_of_other_sites(endpoint: Endp
     body = {"first_name": "Hacked", "last_name": "L", "password": PASSWORD, "username": "ada.l"}
     before = await everything(ada)
     for headers in from_another_site(ada.url):
-        answer = await ada.request(
-            endpoint.method, endpoint.path.replace("{", "").replace("}", ""), body, None, headers
-        )
+        answer = await ada.request(endpoint.method, re.sub("[{}]", "", endpoint.path), body, None, headers)
         assert answer.refusal == (403, "forbidden"), headers
         assert b"another site" in answer.body
         assert "Set-Cookie" not in answer.headers
@@ -297,12 +297,16 @@ async def test_a_changed_token_is_no_token(place: Place) -> None:
     changed = [f"{token[:at]}{chr(ord(letter) ^ 1)}{token[at + 1 :]}" for at, letter in enumerate(token)]
     changed += [f"{foreign_body}.{signature}", f"{body}.{foreign_signature}", body, f".{signature}", f"{body}."]
     unused_bits = token[:-1] + ALPHABET[ALPHABET.index(token[-1]) ^ 1]
-    changed += [unused_bits] + [token + more for more in ("=", "A", ".", ".x", "!", "%00")] + [
-        f"{body}=.{signature}",
-        token[:-1],
-        "",
-        ".",
-    ]
+    changed += (
+        [unused_bits]
+        + [token + more for more in ("=", "A", ".", ".x", "!", "%00")]
+        + [
+            f"{body}=.{signature}",
+            token[:-1],
+            "",
+            ".",
+        ]
+    )
     statuses = {text: (await Page(place.http, place.server.url, text).ask_hello()).status for text in changed}
     assert {text: status for text, status in statuses.items() if status != 403} == {}, token
     assert (await Page(place.http, place.server.url, token).ask_hello()).status == 200
@@ -352,3 +356,51 @@ WEBSOCKET = {
     "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     "Origin": ORIGIN,
 }
+
+
+async def test_no_answer_carries_a_secret(place: Place, tmp_path: Path) -> None:
+    ada, ben = await place.person("ada.l"), await place.person("ben.m")
+    app = await ada.app("Shop", private=True)
+    await ada.done("POST", f"/apps/{app.id}/invitations", {"usernames": ["ben.m"]})
+    await ben.done("POST", f"/apps/{app.id}/invitation/accept")
+    await visit(place, await issue(ada, app))
+    key, link = await ada.key("write"), (await ada.done("POST", "/organisation/join-links")).read(Link)
+    begun = (await ada.done("POST", "/me/second-factor", {"password": PASSWORD})).read(Secret)
+    confirmed = {"code": pyotp.TOTP(begun.secret).now()}
+    codes = (await ada.done("POST", "/me/second-factor/confirm", confirmed)).read(Codes).codes
+    await ada.done("PUT", "/me", {"first_name": "Ada", "last_name": "L"})
+    names = {"app": app.id, "number": "1", "username": "ben.m"}
+    paths = [re.sub(r"{(\w+)}", lambda found: names[found[1]], one.path) for one in ENDPOINTS if one.method == "GET"]
+    pages = ["/", "/login", f"/apps/{app.id}", "/apps/nothing", "/healthz", "/readyz", "/metrics"]
+    answers = []
+    for client in (ada, ben, key, place.nobody):
+        answers += [await client.request("GET", path) for path in [*paths, "/openapi.json"]]
+        for page in pages:
+            async with place.http.get(place.server.url + page, headers=client.headers, allow_redirects=False) as sent:
+                answers.append(Answer(sent.status, sent.headers, await sent.read()))
+    place.server.stop()
+    kept = (place.server.data / "documents.sqlite").read_bytes()
+    hashes = set(re.findall(rb"\$argon2id\$[^\0]+", kept))
+    keys = {path.read_bytes() for path in (place.server.data / "keys").glob("*.key")}
+    assert len(hashes) >= 2
+    assert len(keys) >= 2
+    texts = [PASSWORD, begun.secret, *codes, ada.cookie, ben.cookie, key.bearer, link.join]
+    hidden = (
+        hashes
+        | keys
+        | {text.encode() for text in texts}
+        | {sha256(code.encode()).hexdigest().encode() for code in codes}
+    )
+    assert sum(answer.status == 200 for answer in answers) > 60
+    said = [answer.body + repr(dict(answer.headers)).encode() for answer in answers] + [place.server.log.read_bytes()]
+    assert [secret for secret in hidden for text in said if secret in text] == []
+    # Nor is any of what lets somebody in on the disk as it is.
+    for secret in (PASSWORD, *codes, ada.cookie, key.bearer, link.join):
+        assert secret.encode() not in kept
+    assert {path.stat().st_mode & 0o077 for path in place.server.data.rglob("*")} == {0}
+
+
+class Codes(Struct):
+    """Recovery codes."""
+
+    codes: list[str]
