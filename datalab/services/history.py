@@ -17,7 +17,7 @@ from datalab.services.directory import Directory
 from datalab.services.locks import Locks
 from datalab.services.partitions import Partitions, key_of
 from datalab.services.record_keys import KeyReader, RecordKeys, record_key
-from datalab.stores.journal import Journal
+from datalab.stores.journal import Journal, PartitionKey
 
 MAX_CHUNK = 50_000
 MAX_RUNS = 8
@@ -41,6 +41,7 @@ class Run:
         self.app = app
         self.used = now_ms
         """When it last got something."""
+        self.partition = PartitionKey(app, 0)
         self.feeding = asyncio.Lock()
         self.present = RecordKeys()
         """What the partition held before the run."""
@@ -80,7 +81,8 @@ class History:
             async with run.feeding:
                 app = await self._locks.begin_partition(app.id)
                 await self._partitions.intake(app)
-                async for batch in self._journal.replay(key_of(app), Position()):
+                run.partition = key_of(app)
+                async for batch in self._journal.replay(run.partition, Position()):
                     await asyncio.get_running_loop().run_in_executor(None, partial(reader.collect, batch, run.present))
         except BaseException:
             self._runs.pop(name, None)
@@ -94,6 +96,8 @@ class History:
             self._run(name)
             run.used = self._clock()
             app = self._directory.get(run.app)
+            if key_of(app) != run.partition:
+                raise Missing(f"{app.full_name} was unlocked meanwhile; import into its next partition anew")
             intake = await self._partitions.intake(app)
             loop = asyncio.get_running_loop()
             openings, events = await loop.run_in_executor(None, partial(columns, run, records, run.used))
