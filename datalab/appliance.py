@@ -157,7 +157,7 @@ async def serving(
 
 async def started(stack: AsyncExitStack, application: web.Application) -> web.AppRunner:
     """A runner that stops with the stack."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner

@@ -31,7 +31,12 @@ class Key:
             given = decode(signature)
         except (Error, ValueError):
             return None
-        if encode(payload) != body or not hmac.compare_digest(given, self._signature(payload)):
+        # One spelling each: neither spare bits in the last letter nor padding.
+        if (
+            encode(payload) != body
+            or encode(given) != signature
+            or not hmac.compare_digest(given, self._signature(payload))
+        ):
             return None
         return payload
 

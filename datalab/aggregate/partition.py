@@ -75,12 +75,14 @@ class PartitionAggregate:
         self.visitors = VisitorIndex()
         self.last_session = Column(np.uint32)
         """Each visitor's latest session."""
+        self.folded: dict[str, list[str]] = {}
+        """Some of the paths that were folded into each route pattern, to try stages on."""
         self.attach()
 
     def attach(self) -> None:
         """Build what is derived from the parts, at first and after a snapshot is loaded."""
         self.streams = Streams(self.rules, self.dimensions, self.visitors)
-        self.texts = Texts(self.rules, self.dimensions["route"])
+        self.texts = Texts(self.rules, self.dimensions["route"], self.folded)
 
     def take(self, batch: Batch) -> None:
         """Apply a batch; what is missing before it (damage in the journal) is counted as lost."""

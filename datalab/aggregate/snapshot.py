@@ -23,7 +23,7 @@ from datalab.aggregate.visitors import VisitorIndex
 from datalab.model.events import Position
 
 MAGIC = b"datalab-snapshot"
-FORMAT = 1
+FORMAT = 2
 HEAD_BYTES = len(MAGIC) + 4 + 32
 
 
@@ -39,6 +39,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     every_session: bytes
     columns: dict[str, bytes]
     missing: dict[int, list[tuple[int, int]]]
+    folded: dict[str, list[str]]
 
 
 def columns_of(aggregate: PartitionAggregate) -> dict[str, Column[Any]]:
@@ -83,6 +84,7 @@ def take(aggregate: PartitionAggregate) -> bytes:
             every_session=aggregate.all.serialize(),
             columns={name: column.values.tobytes() for name, column in columns_of(aggregate).items()},
             missing=aggregate.streams.missing,
+            folded=aggregate.folded,
         )
     )
     return MAGIC + FORMAT.to_bytes(4, "little") + sha256(body).digest() + body
@@ -119,6 +121,7 @@ def build(snapshot: Snapshot, rules: Rules) -> PartitionAggregate:
         dimension.restore(snapshot.values[name], stored[f"dimension.{name}"])
     aggregate.entries, aggregate.exits, aggregate.slots = stored["entries"], stored["exits"], stored["slots"]
     aggregate.marks = [Marks() for _ in rules.configuration.funnel]
+    aggregate.folded = snapshot.folded
     aggregate.attach()
     for name, column in columns_of(aggregate).items():
         column.append(np.frombuffer(snapshot.columns[name], dtype=column.values.dtype))

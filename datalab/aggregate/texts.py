@@ -14,17 +14,21 @@ NONE = 0xFFFFFFFF
 KNOWN_TEXTS = 50_000
 """Texts whose meaning is remembered; beyond it the memory starts afresh."""
 
+FOLDED_PATHS = 20
+"""Kept of each route pattern."""
+
 
 class Texts:
     """Reads each distinct text once per batch, and usually once at all."""
 
-    def __init__(self, rules: Rules, routes: Dimension) -> None:
+    def __init__(self, rules: Rules, routes: Dimension, folded: dict[str, list[str]]) -> None:
         self._router = Router(rules.configuration)
         hash_routing = rules.configuration.hash_routing
         self._matchers = [StageMatcher(funnel, hash_routing=hash_routing) for funnel in rules.configuration.funnel]
         self._click_stages = any(stage.click for funnel in rules.configuration.funnel for stage in funnel.stage)
         self._selectors = {element.name: element.selector for element in rules.configuration.element}
         self._routes = routes
+        self._folded = folded
         self._pages: dict[str, tuple[int, ...]] = {}
         self._clicks: dict[str, tuple[int, ...]] = {}
 
@@ -54,6 +58,10 @@ class Texts:
             path = self._router.path(url)
             route = self._router.fold(path)
             names = {route, path}
+            if route != path:
+                paths = self._folded.setdefault(route, [])
+                if len(paths) < FOLDED_PATHS and path not in paths:
+                    paths.append(path)
             # Stages see the page's own route, also where the dimension counts it under (other), and its path, so that
             # /products/[0-9]+ and /products/:id both find it.
             found = (

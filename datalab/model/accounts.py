@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from datalab.model.trimming import Trimmed
+from datalab.model.trimming import ONE_LINE, Trimmed
 
 USERNAME_PATTERN = r"^[A-Za-z0-9._-]+(?!\n)$"
 Username = Annotated[
@@ -21,16 +21,16 @@ Domain = Annotated[
     Meta(
         min_length=1,
         max_length=120,
-        pattern=r"^[^/\s\x00-\x1f]+(?!\n)$",
-        description="an organisation is named by its domain, like shop.example: no slash, no blank",
+        pattern=r"^\w[\w.-]*(?!\n)$",
+        description="an organisation is named by its domain, like shop.example: letters, digits, dots and hyphens",
     ),
 ]
 PersonName = Annotated[
-    str, Meta(max_length=80, pattern=r"^[^\x00-\x1f]*(?!\n)$", description="at most 80 characters on one line")
+    str, Meta(max_length=80, pattern=rf"^{ONE_LINE}*(?!\n)$", description="at most 80 characters on one line")
 ]
 GivenName = Annotated[
     str,
-    Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]+(?!\n)$", description="1 to 80 characters on one line"),
+    Meta(min_length=1, max_length=80, pattern=rf"^{ONE_LINE}+(?!\n)$", description="1 to 80 characters on one line"),
 ]
 Password = Annotated[
     str, Meta(min_length=10, max_length=256, description="a password has 10 to 256 characters, blanks around it aside")

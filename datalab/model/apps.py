@@ -6,20 +6,20 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from datalab.model.configuration import Configuration, Revisions
-from datalab.model.trimming import Trimmed
+from datalab.model.trimming import ONE_LINE, Trimmed
 
 AppName = Annotated[
     str,
     Meta(
         min_length=1,
         max_length=60,
-        pattern=r"^[^/\x00-\x1f]+(?!\n)$",
+        pattern=rf"^(?!.*/){ONE_LINE}+(?!\n)$",
         description="the name of an app has 1 to 60 characters on one line and no slash",
     ),
 ]
 Tag = Annotated[
     str,
-    Meta(min_length=1, max_length=30, pattern=r"^[^\x00-\x1f]+(?!\n)$", description="a tag has 1 to 30 characters"),
+    Meta(min_length=1, max_length=30, pattern=rf"^{ONE_LINE}+(?!\n)$", description="a tag has 1 to 30 characters"),
 ]
 Tags = Annotated[list[Tag], Meta(min_length=1, max_length=5, description="1 to 5 tags of 1 to 30 characters")]
 Urls = Annotated[

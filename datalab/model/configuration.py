@@ -7,8 +7,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from datalab.errors import Invalid
+from datalab.model.trimming import ONE_LINE
 
-Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
+Name = Annotated[str, Meta(min_length=1, max_length=80, pattern=rf"^{ONE_LINE}*(?!\n)$")]
 Selector = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 Pattern = Annotated[str, Meta(min_length=1, max_length=400, pattern=r"^[^\x00-\x1f]*(?!\n)$")]
 

@@ -20,6 +20,8 @@ def normal_origins(urls: Iterable[str]) -> list[str]:
 def normal_origin(url: str) -> str:
     """Scheme, host and port of a URL as browsers write an origin; raises Invalid."""
     try:
+        if not url.strip().isprintable():
+            raise ValueError("a character that cannot be seen")
         parts = urlsplit(url.strip().lower())
         port = parts.port
         host = normal_host(parts.hostname or "")

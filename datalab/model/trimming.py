@@ -10,6 +10,10 @@ from msgspec import Meta, Struct
 from datalab.errors import Invalid
 
 T = TypeVar("T")
+MAX_REASON = 500
+"""Characters of a refusal that may repeat what was sent."""
+ONE_LINE = r"[^\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+"""A character that can be seen, or joins some that can: none that ends a line or turns the direction of writing."""
 
 
 class Trimmed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,7 +27,7 @@ def read_fields(kind: type[T], fields: Any) -> T:
     try:
         return msgspec.convert(fields, kind)
     except (msgspec.ValidationError, ValueError) as error:
-        raise Invalid(readable(kind, error)) from None
+        raise Invalid(readable(kind, error)[:MAX_REASON]) from None
 
 
 def trimmed(value: Any) -> Any:

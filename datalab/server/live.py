@@ -16,7 +16,7 @@ PAUSE_SECONDS = 0.5
 HEARTBEAT_SECONDS = 18
 """A tab that dies without a word is found out within one and a half of these: under the 30 s that presence may last."""
 MAX_MESSAGE_BYTES = 1024
-RECHECK_PAUSES = 60
+RECHECK_PAUSES = 10
 """How often it is checked that the person is still logged in."""
 MAX_DASHBOARDS = 500
 
@@ -75,8 +75,12 @@ async def follow(
                 shown = now
         await asyncio.wait([listening], timeout=PAUSE_SECONDS)
         pauses += 1
-        if pauses % RECHECK_PAUSES == 0 and not await services.logins.person(cookie):
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"logged out")
+        if pauses % RECHECK_PAUSES == 0:
+            person = await services.logins.person(cookie)
+            if person is None:
+                await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"logged out")
+                return
+            tab.user = person
 
 
 async def tell(socket: web.WebSocketResponse, tab: Tab) -> None:

@@ -135,6 +135,7 @@ def bearer(request: web.Request) -> str | None:
 
 
 async def secure_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Signal handler: headers that every answer carries."""
+    """Signal handler: headers that every answer carries, and none that names the versions of what runs here."""
+    response.headers["Server"] = "datalab"
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

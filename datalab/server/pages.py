@@ -17,6 +17,7 @@ from datalab.model.apps import App
 from datalab.model.permissions import Action, Actor, may
 from datalab.model.ranges import Range, read_range
 from datalab.server import range_picker, views
+from datalab.server.api.endpoint import demand_plain
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
 from datalab.server.panels import ROUTES, VALUES
 from datalab.server.partition_picker import partition_picker
@@ -63,6 +64,8 @@ async def log_in(request: web.Request) -> web.Response:
         view = views.LoginPage(goal, username, message, code=wanted, register=may_register(request))
         response = page(request, "login.html", view, status=refusal.status)
         return with_retry(response, refusal)
+    if old := request.cookies.get(COOKIE):
+        await request.app[SERVICES].logins.log_out(old)
     response = see_other(goal)
     settings = request.app[SETTINGS]
     set_cookie(response, cookie, days=settings.accounts.login_days, secure=settings.server.secure_cookies)
@@ -223,6 +226,7 @@ async def posted_form(request: web.Request) -> Mapping[str, object]:
         raise Invalid(f"the form is larger than {MAX_FORM_BYTES} bytes")
     if request.content_type != "application/x-www-form-urlencoded":
         raise Invalid(f"the form came as {request.content_type[:60]!r}; send application/x-www-form-urlencoded")
+    demand_plain(request)
     try:
         return await request.post()
     except (LookupError, UnicodeError):

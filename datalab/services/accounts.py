@@ -73,6 +73,7 @@ class Accounts:
                 position=profile.position,
             )
             change.collections.users.replace(user)
+            change.log(user.organisation, "account.edit", user.username)
             return user
 
         return self.me(Actor(await self._changes.run(actor, work)))
@@ -167,7 +168,7 @@ class Accounts:
                 collections.notifications.remove(notification.id)
             heirs = [admin for admin in change.admins(user.organisation) if admin.id != user.id]
             acting = change.actor.user
-            heir = acting if acting is not None else heirs[0] if heirs else None
+            heir = acting if acting is not None and acting.id != user.id else heirs[0] if heirs else None
             for app in collections.apps.where(organisation=user.organisation):
                 hand_over(change, app, user, heir)
             collections.users.remove(user.id)
@@ -209,4 +210,5 @@ def hand_over(change: Change, app: App, user: User, heir: User | None) -> None:
         change.log(app, "app.transfer", f"from {user.username}, who was removed, to {heir.username}")
         change.tell([heir.id], Kind.TRANSFERRED, app, f"{user.username} was removed")
     elif members != app.members:
-        change.save(replace(app, members=members))
+        app = change.save(replace(app, members=members))
+        change.log(app, "member.remove", f"{user.username}, whose account was removed")

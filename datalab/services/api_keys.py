@@ -10,7 +10,7 @@ from datalab.clock import Clock
 from datalab.errors import Missing, TooMany, Unauthenticated
 from datalab.model.accounts import ApiKey
 from datalab.model.permissions import Actor, demand_present
-from datalab.model.trimming import Trimmed
+from datalab.model.trimming import ONE_LINE, Trimmed
 from datalab.services.changes import Change, Changes
 from datalab.services.passwords import digest
 from datalab.stores.documents import Collections
@@ -25,7 +25,7 @@ class NewKey(Trimmed, frozen=True):
     """What makes a key."""
 
     name: Annotated[
-        str, Meta(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f]+(?!\n)$", description="1 to 60 characters")
+        str, Meta(min_length=1, max_length=60, pattern=rf"^{ONE_LINE}+(?!\n)$", description="1 to 60 characters")
     ]
     scope: Scope = "read"
 

@@ -115,6 +115,9 @@ def demand_confirmed(app: App, typed: str) -> None:
 def check_zone(name: str) -> None:
     """Raises Invalid where no such time zone is known."""
     try:
+        # Names of places; `localtime` and the like mean another zone on another machine.
+        if not name[:1].isupper():
+            raise ValueError(name)
         ZoneInfo(name)
     except (ValueError, OSError, ZoneInfoNotFoundError):
         raise Invalid(f"time zone {name[:60]!r} is unknown; write one like Europe/Berlin") from None

@@ -22,7 +22,9 @@ def avatar(user: User) -> str:
             if seed[2 + row * 3 + column] & 1:
                 for x in {column, CELLS - 1 - column}:
                     squares.append(f"M{margin + x * cell} {margin + row * cell}h{cell}v{cell}h-{cell}z")
-    name = escape(f"{user.first_name} {user.last_name}".strip() or user.username)
+    full = f"{user.first_name} {user.last_name}".strip() or user.username
+    # What cannot be shown need not be XML either.
+    name = escape("".join(character for character in full if character.isprintable()))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SIZE} {SIZE}" role="img"><title>{name}</title>'
         f'<rect width="{SIZE}" height="{SIZE}" rx="8" fill="hsl({hue} 45% 90%)"/>'

@@ -65,12 +65,19 @@ class Configurations:
 
         return await self._run(actor, work)
 
-    async def matched(self, app: App, stage: Stage, routes: Iterable[tuple[str, int]]) -> list[Matched]:
-        """Which of these routes (with their views) a stage matches; raises Invalid."""
+    async def matched(
+        self, app: App, stage: Stage, routes: Iterable[tuple[str, int]], folded: Mapping[str, list[str]]
+    ) -> list[Matched]:
+        """Which of these routes (with their views) a stage matches, by name or by a path folded into it.
+
+        Raises Invalid.
+        """
         trial = Funnel(name="trial", stage=[stage])
         await self._check([trial])
         matcher = StageMatcher(trial, hash_routing=app.configuration.hash_routing)
-        return [Matched(route, views, bool(matcher.page_view(route))) for route, views in routes]
+        return [
+            Matched(route, views, bool(matcher.page_view(route, *folded.get(route, [])))) for route, views in routes
+        ]
 
     def _store(self, change: Change, app: App, configuration: Configuration) -> App:
         changed = differences(app.configuration, configuration)

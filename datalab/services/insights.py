@@ -47,6 +47,10 @@ class Insights:
             lambda figures: pages_of.pages(figures, app.full_name, range, app.time_zone, limit),
         )
 
+    async def folded_paths(self, app: App) -> dict[str, list[str]]:
+        """For each route pattern some of the paths that were folded into it."""
+        return await self._answer(app, ("folded",), lambda figures: {**figures.folded})
+
     async def audience(self, app: App, range: Range, limit: int | None = None) -> Audience:
         """Browsers, systems, devices, languages, referrers."""
         return await self._answer(
@@ -91,7 +95,7 @@ class Insights:
         key = key_of(app)
         if not await self._partitions.readable(app):
             return compute(PartitionAggregate(self._partitions.rules(app)))
-        name = (key, self._aggregation.generation(key), *question)
+        name = (key, self._aggregation.generation(key), app.time_zone, *question)
         events = self._aggregation.events(key)
         kept = self._answers.get(name)
         if kept is not None and kept[0] == events:

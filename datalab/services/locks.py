@@ -1,12 +1,15 @@
 """Locks: issuing a token locks an app's configuration and opens its partition; unlocking ends both."""
 
+from contextlib import suppress
+
 from msgspec.structs import replace
 
 from datalab.clock import Clock
-from datalab.errors import Missing
+from datalab.errors import Missing, Taken
 from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.model.notifications import Kind
 from datalab.model.permissions import APPLIANCE, OPERATOR, Action, Actor
+from datalab.model.records import format_time
 from datalab.services.apps import demand_confirmed
 from datalab.services.changes import Change, Changes
 from datalab.services.directory import Directory
@@ -53,7 +56,9 @@ class Locks:
             return app
 
         app = await self._changes.run(actor, work)
-        await self._partitions.intake(app)
+        with suppress(Missing):
+            # Somebody may have unlocked it at once.
+            await self._partitions.intake(app)
         return app
 
     async def renew(self, actor: Actor, id: str) -> App:
@@ -71,13 +76,19 @@ class Locks:
         return await self._changes.run(actor, work)
 
     async def rotate(self, actor: Actor, id: str, overlap_hours: int | None = None) -> App:
-        """A new token beside the present one, which ends after the overlap. Raises Missing, Forbidden."""
+        """A new token beside the present one, which ends after the overlap. Raises Missing, Forbidden, Taken."""
         overlap = (self._settings.overlap_hours if overlap_hours is None else overlap_hours) * HOUR_MS
 
         def work(change: Change) -> App:
             app = change.app(id, Action.TOKEN)
             if app.token is None:
                 raise Missing(f"{app.full_name} has no token to rotate; issue one")
+            until = app.retiring.expires or 0 if app.retiring is not None else 0
+            if until > change.now:
+                raise Taken(
+                    f"{app.full_name} was rotated, and both tokens work until {format_time(until)}; wait until then, "
+                    "or issue a token, which ends all earlier ones"
+                )
             end = change.now + overlap
             retiring = replace(app.token, expires=min(end, app.token.expires or end))
             token = self._tokens.make(app, change.now)

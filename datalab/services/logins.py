@@ -94,7 +94,7 @@ class Logins:
                 user=user.id,
                 created=now,
                 expires=now + self._settings.login_days * DAY_MS,
-                browser=browser[:MAX_BROWSER],
+                browser=browser.encode(errors="replace").decode()[:MAX_BROWSER],
             )
         )
         return cookie
@@ -195,10 +195,10 @@ def end_logins(collections: Collections, user: str, keep: str = "") -> None:
 
 def code_fits(factor: SecondFactor, code: str, now_ms: int) -> int | None:
     """The time step of a code that is right now, one before or one after, and later than all used; else None."""
-    totp = pyotp.TOTP(factor.secret)
+    totp, given = pyotp.TOTP(factor.secret), code.replace(" ", "")
     present = now_ms // 1000 // STEP_SECONDS
     for step in (present - 1, present, present + 1):
-        if step > factor.used and pyotp.utils.strings_equal(totp.at(step * STEP_SECONDS), code.strip()):
+        if step > factor.used and pyotp.utils.strings_equal(totp.at(step * STEP_SECONDS), given):
             return step
     return None
 

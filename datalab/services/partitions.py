@@ -67,11 +67,11 @@ class Partitions:
         for record in await self._documents.run(lambda collections: collections.partitions.where()):
             key = PartitionKey(record.app, record.number)
             try:
-                with suppress(Missing):
-                    if record.deleted:
+                if record.deleted:
+                    with suppress(Missing):
                         await self._delete(key)
-                    elif record.sealed is not None:
-                        await self._journal.archive(key)
+                elif record.sealed is not None:
+                    await self._put_aside(key)
             except Refusal as refusal:
                 log.error("partition %s is not put aside yet: %s", key, refusal.detail)
         await self._forget_deleted()
@@ -126,9 +126,7 @@ class Partitions:
             await self._close(key)
             await self._aggregation.save()
             self._aggregation.unload(key)
-            with suppress(Missing):
-                # It never got a file where the disk refused it from the beginning.
-                await self._journal.archive(key)
+            await self._put_aside(key)
 
     async def readable(self, app: App) -> bool:
         """Have the figures of an app's partition in memory, a sealed one's too; False where there are none."""
@@ -192,6 +190,14 @@ class Partitions:
             intake.close()
             await self._runner.join(f"intake of {key}")
             await self._aggregation.settled(key)
+
+    async def _put_aside(self, key: PartitionKey) -> None:
+        try:
+            await self._journal.archive(key)
+        except Missing:
+            # It was sealed before it ever got a file; an empty one tells that nothing came.
+            await self._journal.open(key)
+            await self._journal.archive(key)
 
     async def _delete(self, key: PartitionKey) -> None:
         self._archived.pop(key, None)

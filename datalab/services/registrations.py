@@ -156,8 +156,8 @@ class Registrations:
     async def organisation_of(self, join: str) -> str:
         """The organisation that a join link leads into, empty where it does not work any more."""
         now = self._clock()
-        link = await self._changes.read(lambda collections: collections.join_links.get(digest(join)))
-        return link.organisation if link is not None and link.expires > now else ""
+        link = await self._changes.read(lambda collections: valid_link(collections, join, now))
+        return link.organisation if link is not None else ""
 
 
 def check(collections: Collections, registration: Registration, now_ms: int) -> JoinLink | None:
@@ -170,10 +170,19 @@ def check(collections: Collections, registration: Registration, now_ms: int) -> 
         if len(people) >= MAX_PENDING:
             raise TooMany(f"{MAX_PENDING} people wait to join {domain} already; ask its admin for a join link")
         return None
-    link = collections.join_links.get(digest(registration.join))
-    if link is None or link.expires <= now_ms or link.organisation != domain:
+    link = valid_link(collections, registration.join, now_ms)
+    if link is None or link.organisation != domain:
         raise Forbidden(BAD_LINK)
     return link
+
+
+def valid_link(collections: Collections, join: str, now_ms: int) -> JoinLink | None:
+    """A join link as long as whoever made it may still let people in."""
+    link = collections.join_links.get(digest(join))
+    maker = collections.users.get(link.created_by.lower()) if link is not None else None
+    if link is None or maker is None or link.expires <= now_ms:
+        return None
+    return link if maker.admin and maker.active and maker.organisation == link.organisation else None
 
 
 def enter(

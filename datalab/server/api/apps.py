@@ -142,7 +142,8 @@ async def try_stage(call: Call[Stage]) -> list[Matched]:
     lately = Range(call.services.clock() - LATELY_MS, None)
     pages = await call.services.insights.pages(app, lately, limit=TESTED_ROUTES)
     seen = [(page.route, page.views) for page in pages.pages]
-    return await call.services.configurations.matched(app, call.body, seen)
+    folded = await call.services.insights.folded_paths(app)
+    return await call.services.configurations.matched(app, call.body, seen, folded)
 
 
 ENDPOINTS: list[Endpoint] = [

@@ -118,11 +118,18 @@ async def read_body(request: web.Request, kind: Any) -> Any:
     """The body as its struct; raises Invalid."""
     if request.content_type != "application/json":
         raise Invalid(f"the body came as {request.content_type[:60]!r}; send application/json")
+    demand_plain(request)
     data = await request.read()
     if len(data) <= QUICKLY_READ:
         return decoded(data, kind)
     # A large configuration with many expressions to compile would hold up everybody else.
     return await asyncio.to_thread(decoded, data, kind)
+
+
+def demand_plain(request: web.Request) -> None:
+    """Raises Invalid for a packed body: a few bytes of it may stand for gigabytes."""
+    if (packed := request.headers.get("Content-Encoding", "identity")) != "identity":
+        raise Invalid(f"the body is packed by {packed[:20]!a}; send it as it is")
 
 
 def decoded(data: bytes, kind: Any) -> Any:

@@ -13,7 +13,7 @@ from datalab.server.api.endpoint import Call, Confirmation, Endpoint
 from datalab.services.archive import PartitionShown
 from datalab.services.partitions import key_of
 
-MAX_NUMBER = 10**9
+MAX_DIGITS = 9
 
 
 class Rotation(Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,7 +69,7 @@ async def unlock(call: Call[Confirmation]) -> AppShown:
 def number(call: Call[Any]) -> int:
     """The partition's number in the path; raises Missing."""
     text = call.name("number")
-    if not (text.isascii() and text.isdigit()) or int(text[:20]) > MAX_NUMBER:
+    if not (text.isascii() and text.isdigit()) or len(text) > MAX_DIGITS:
         raise Missing("partitions are numbered from 1")
     return int(text)
 

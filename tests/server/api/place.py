@@ -34,6 +34,18 @@ class AppMade(Struct):
     full_name: str
 
 
+class TokenText(Struct):
+    """An app's token."""
+
+    text: str
+
+
+class TokensMade(Struct):
+    """The answer to issuing one."""
+
+    token: TokenText
+
+
 class Client:
     """Somebody who sends requests: nobody, a person by cookie, or a program by key."""
 
@@ -82,6 +94,11 @@ class Client:
         """A new app of this person."""
         new = {"name": name, "urls": ["http://shop.example"], "tags": ["shop"], "private": private, **more}
         return (await self.done("POST", "/apps", new)).read(AppMade)
+
+    async def token(self, app: AppMade) -> str:
+        """A new token for an app of this person, which locks it."""
+        answer = await self.done("POST", f"/apps/{app.id}/token", {"confirm": app.full_name})
+        return answer.read(TokensMade).token.text
 
 
 class Place:

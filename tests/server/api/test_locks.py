@@ -143,8 +143,13 @@ async def test_rotating_keeps_both_working_for_the_overlap(shared: Shared) -> No
     await visitor.send(view(1))
     await visitor.acknowledged(1)
     assert (await one(ben, app))["partition"] == 1
+    again = await ben.request("POST", f"/apps/{app.id}/token/rotate", {"overlap_hours": 2})
+    assert again.refusal == (409, "taken")
+    assert [await works(shared, token["text"]) for token in (first, second)] == [True, True]
+    app = await shared.app(ben)
+    first = (await issue(ben, app))["token"]
     chosen = plain(await ben.done("POST", f"/apps/{app.id}/token/rotate", {"overlap_hours": 2}))
-    assert chosen["retiring"]["text"] == second["text"]
+    assert chosen["retiring"]["text"] == first["text"]
     assert chosen["retiring"]["expires"] == chosen["token"]["issued"] + 2 * HOUR_MS
     for hours in (-1, 8761, 0.5, "1"):
         refused = await ben.request("POST", f"/apps/{app.id}/token/rotate", {"overlap_hours": hours})

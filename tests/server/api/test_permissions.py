@@ -13,8 +13,8 @@ from aiohttp import ClientSession, DummyCookieJar
 from datalab.server.api.openapi import ENDPOINTS
 from tests.conftest import Server
 from tests.server.api import scene as scenes
-from tests.server.api.place import ENVIRONMENT, Place
-from tests.server.api.scene import Asked, Client, Scene, arrive, prepare
+from tests.server.api.place import ENVIRONMENT, Client, Place
+from tests.server.api.scene import Asked, Scene, arrive, prepare
 
 MATRIX = Path(__file__).with_name("permission_matrix.md")
 PREPARE = {
