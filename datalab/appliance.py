@@ -49,6 +49,8 @@ from datalab.workers.runner import Runner
 CONTROL_SOCKET = "control.sock"
 SHUTDOWN_SECONDS = 5.0
 LOCK = "lock"
+RETRY_SECONDS = 10.0
+"""How often what the disk refused is tried again."""
 WARNING_SECONDS = 10.0
 """How often tokens that end soon are looked for."""
 MAX_SOCKET_PATH = 107
@@ -75,6 +77,7 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         partitions = Partitions(documents, directory, journal, aggregation, runner, settings, clock)
         stack.push_async_callback(partitions.close)
         await partitions.open_all()
+        runner.start("partitions", partial(runner.every, RETRY_SECONDS, partitions.carry_out_left))
         runner.start("snapshots", partial(runner.every, settings.figures.snapshot_minutes * 60, aggregation.save))
         changes = Changes(documents, directory, tabs, clock)
         passwords, presence = Passwords(), Presence()
@@ -95,7 +98,7 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
             tabs=tabs,
             directory=directory,
             apps=Apps(changes, partitions),
-            configurations=Configurations(changes, partitions, check_expressions),
+            configurations=Configurations(changes, directory, partitions, check_expressions),
             locks=locks,
             members=Members(changes),
             archive=Archive(changes, partitions),

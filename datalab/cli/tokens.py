@@ -92,11 +92,16 @@ def api(username: str, name: str, write: bool, as_json: bool, place: Place) -> N
 @token.command()
 @click.argument("name", metavar="ORG/NAME")
 @click.option("--address", default="http://localhost:8080", show_default=True, help="Where pages reach this appliance.")
+@json_option
 @place_options
-def snippet(name: str, address: str, place: Place) -> None:
+def snippet(name: str, address: str, as_json: bool, place: Place) -> None:
     """The line to paste into every page, before </head>."""
     text = current(name, place).text
-    click.echo(f'<script async src="{html.escape(address.rstrip("/"))}/datalab.js" data-token="{text}"></script>')
+    line = f'<script async src="{html.escape(address.rstrip("/"))}/datalab.js" data-token="{text}"></script>'
+    if as_json:
+        print_json({"snippet": line})
+    else:
+        click.echo(line)
 
 
 def current(name: str, place: Place) -> IssuedToken:

@@ -26,6 +26,8 @@ class SessionClaims(msgspec.Struct, frozen=True, array_like=True):
     visitor: bytes
     started: int
     offset: int
+    generation: int
+    """Of the token that the page said hello with."""
 
 
 class Visit(msgspec.Struct, eq=False, weakref=True):
@@ -45,10 +47,16 @@ class Sessions:
     def __init__(self, key: Key) -> None:
         self._key = key
 
-    def write(self, stream: Stream) -> str:
-        """The stream's session string."""
+    def write(self, stream: Stream, generation: int) -> str:
+        """The stream's session string, under the token of a generation."""
         claims = SessionClaims(
-            stream.app, stream.partition, stream.number, bytes.fromhex(stream.visitor), stream.started, stream.offset
+            stream.app,
+            stream.partition,
+            stream.number,
+            bytes.fromhex(stream.visitor),
+            stream.started,
+            stream.offset,
+            generation,
         )
         return self._key.sign(msgspec.msgpack.encode(claims))
 
@@ -144,7 +152,7 @@ class Reception:
         return Welcome(
             ticket=self._tickets.issue(Visit(app.id, generation, stream, intake), now),
             visitor=stream.visitor,
-            session=self._sessions.write(stream),
+            session=self._sessions.write(stream, generation),
             sequence=stored,
             server_time=now,
             hash_routing=configuration.hash_routing,

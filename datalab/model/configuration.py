@@ -28,7 +28,7 @@ class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     glob: Pattern | None = None
     """A route with `*` for any characters, `/` included, and `?` for one."""
     regex: Pattern | None = None
-    """A regular expression, searched in the route."""
+    """A regular expression, searched in the route; whether it can be used is told by `workers/expressions`."""
     click: Selector | None = None
     """A CSS selector, or an XPath starting with `/`."""
 
@@ -36,11 +36,6 @@ class Stage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         given = [rule for rule in (self.url, self.glob, self.regex, self.click) if rule is not None]
         if len(given) != 1:
             raise ValueError(f"stage {self.name!r} needs exactly one of url, glob, regex, click; it has {len(given)}")
-        if self.regex is not None:
-            try:
-                re.compile(self.regex)
-            except (re.error, OverflowError, RecursionError) as error:
-                raise ValueError(f"stage {self.name!r}: regex does not compile: {error}") from None
 
 
 class Funnel(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -128,6 +128,12 @@ def demand_admin(actor: Actor) -> User:
     return user
 
 
+def demand_write(actor: Actor) -> None:
+    """Raises Forbidden for an API key that may only read."""
+    if not actor.write:
+        raise Forbidden("this API key may only read; make one with the scope write")
+
+
 def demand_present(actor: Actor) -> User:
     """The person who acts and is logged in, not a program with a key; raises Unauthenticated, Forbidden."""
     if actor.by_key:

@@ -34,7 +34,9 @@ def trimmed(value: Any) -> Any:
     """A text, or each text of a list, without blanks around it."""
     if isinstance(value, str):
         return value.strip()
-    return [trimmed(entry) for entry in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [entry.strip() if isinstance(entry, str) else entry for entry in value]
+    return value
 
 
 def readable(kind: Any, error: Exception) -> str:

@@ -14,7 +14,9 @@ from datalab.services.apps import new_id
 from datalab.services.archive import PartitionShown
 from datalab.services.services import Services
 
-FullName = Annotated[str, Meta(min_length=3, max_length=200, pattern=r"^[^/]+/[^/]+$")]
+FullName = Annotated[
+    str, Meta(min_length=3, max_length=200, pattern=r"^[^/]+/[^/]+$", description="write ORGANISATION/NAME")
+]
 
 
 class CreateApp(Struct, frozen=True, tag=True):

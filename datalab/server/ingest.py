@@ -89,7 +89,7 @@ async def open_socket(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     try:
         sockets = request.app[SOCKETS]
-        if len(sockets) >= request.app[SETTINGS].ingest.max_sockets:
+        if len(sockets) - services.tabs.count() >= request.app[SETTINGS].ingest.max_sockets:
             raise TooMany("too many pages are connected; post the events instead", retry_after=30.0)
         visit = services.ingest.open(request.query.get("ticket", "")[:100], origin_of(request))
     except Refusal as refusal:

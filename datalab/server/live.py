@@ -5,10 +5,10 @@ import asyncio
 import msgspec
 from aiohttp import WSCloseCode, web
 
-from datalab.errors import Missing, TooMany, Unauthenticated
+from datalab.errors import Missing, Unauthenticated
 from datalab.model.figures import Live
 from datalab.model.permissions import Actor
-from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, SOCKETS
+from datalab.server.context import COOKIE, PERSON, SERVICES, SOCKETS
 from datalab.services.services import Services
 from datalab.services.tabs import Tab
 
@@ -18,7 +18,6 @@ HEARTBEAT_SECONDS = 18
 MAX_MESSAGE_BYTES = 1024
 RECHECK_PAUSES = 10
 """How often it is checked that the person is still logged in."""
-MAX_DASHBOARDS = 500
 
 
 class LiveMessage(msgspec.Struct, frozen=True, tag_field="type", tag="live"):
@@ -38,12 +37,14 @@ async def live(request: web.Request) -> web.StreamResponse:
     app = request.query.get("app")
     if app is not None:
         services.directory.find(Actor(person), app)
-    if len(request.app[SOCKETS]) >= request.app[SETTINGS].ingest.max_sockets + MAX_DASHBOARDS:
-        raise TooMany("too many pages are connected; try again later", retry_after=30.0)
-    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
-    await socket.prepare(request)
-    request.app[SOCKETS].add(socket)
     tab = services.tabs.enter(person, app)
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_SECONDS, compress=False, max_msg_size=MAX_MESSAGE_BYTES)
+    try:
+        await socket.prepare(request)
+    except BaseException:
+        services.tabs.leave(tab)
+        raise
+    request.app[SOCKETS].add(socket)
     listening = asyncio.ensure_future(drain(socket))
     telling = asyncio.ensure_future(tell(socket, tab))
     try:

@@ -6,8 +6,9 @@ from msgspec import Struct
 from datalab.errors import Forbidden, Invalid, Refusal, Taken, TooMany, Unavailable
 from datalab.model.accounts import Registration
 from datalab.model.trimming import read_fields
-from datalab.server.context import PERSON, SERVICES, SETTINGS
+from datalab.server.context import PERSON, SERVICES
 from datalab.server.pages import field, page, posted_form, see_other, with_retry
+from datalab.services.registrations import BAD_LINK
 
 MAX_FIELD = 256
 FIELDS = ("username", "first_name", "last_name", "organisation", "position", "password", "join")
@@ -67,11 +68,7 @@ def refused(request: web.Request, texts: dict[str, str], refusal: Refusal) -> we
 
 def closed(request: web.Request, join: str, organisation: str) -> str:
     """Why the form is not shown, empty where it is."""
-    setting = request.app[SETTINGS].accounts.registration
-    if setting == "closed":
-        return "Registration is closed on this appliance. Its operator can make an account for you."
-    if join and not organisation:
-        return "This join link was used, withdrawn or has expired. Ask the admin who sent it for another."
-    if setting == "invitation" and not join:
-        return "To register you need a join link. An admin of your organisation can make one."
-    return ""
+    why = request.app[SERVICES].registrations.closed(join)
+    if not why and join and not organisation:
+        why = BAD_LINK
+    return f"{why[:1].upper()}{why[1:]}." if why else ""

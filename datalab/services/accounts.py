@@ -81,13 +81,15 @@ class Accounts:
     async def organisation(self, actor: Actor) -> Organisation:
         """The organisation of whoever acts."""
         user = demand_person(actor)
-        found = await self._changes.read(lambda collections: collections.organisations.get(user.organisation))
+        found = await self._changes.transact(lambda collections: collections.organisations.get(user.organisation))
         return found or Organisation(id=user.organisation, created=user.created)
 
     async def colleagues(self, actor: Actor) -> list[Colleague]:
         """Everybody of the organisation; those who wait or are disabled are shown to its admins only."""
         viewer = demand_person(actor)
-        people = await self._changes.read(lambda collections: collections.users.where(organisation=viewer.organisation))
+        people = await self._changes.transact(
+            lambda collections: collections.users.where(organisation=viewer.organisation)
+        )
         online = self._tabs.online(viewer.organisation)
         return [
             Colleague(
@@ -107,21 +109,21 @@ class Accounts:
     async def colleague(self, actor: Actor, username: str) -> User:
         """Somebody of the same organisation; raises Missing."""
         viewer = demand_person(actor)
-        user = await self._changes.read(lambda collections: collections.users.get(username.lower()))
+        user = await self._changes.transact(lambda collections: collections.users.get(username.lower()))
         if user is None or user.organisation != viewer.organisation or not (user.active or viewer.admin):
             raise Missing(f"there is no colleague {username}")
         return user
 
     async def find(self, username: str) -> User:
         """Raises Missing."""
-        user = await self._changes.read(lambda collections: collections.users.get(username.lower()))
+        user = await self._changes.transact(lambda collections: collections.users.get(username.lower()))
         if user is None:
             raise Missing(f"there is no user {username}; `datalab user add` makes one")
         return user
 
     async def all(self) -> list[User]:
         """Everybody, by username."""
-        return await self._changes.read(lambda collections: collections.users.where())
+        return await self._changes.transact(lambda collections: collections.users.where())
 
     async def set_admin(self, actor: Actor, username: str, *, admin: bool) -> User:
         """Make a colleague an admin, or no longer one; raises Missing, Forbidden."""
@@ -160,18 +162,12 @@ class Accounts:
         def work(change: Change) -> User:
             user = subject(change, username)
             keep_an_admin(change, user)
-            collections = change.collections
-            end_logins(collections, user.id)
-            for key in collections.api_keys.where(user=user.id):
-                collections.api_keys.remove(key.id)
-            for notification in collections.notifications.where(user=user.id):
-                collections.notifications.remove(notification.id)
             heirs = [admin for admin in change.admins(user.organisation) if admin.id != user.id]
             acting = change.actor.user
             heir = acting if acting is not None and acting.id != user.id else heirs[0] if heirs else None
-            for app in collections.apps.where(organisation=user.organisation):
+            for app in change.collections.apps.where(organisation=user.organisation):
                 hand_over(change, app, user, heir)
-            collections.users.remove(user.id)
+            remove_person(change, user)
             change.log(user.organisation, "account.remove", user.username)
             return user
 
@@ -212,3 +208,22 @@ def hand_over(change: Change, app: App, user: User, heir: User | None) -> None:
     elif members != app.members:
         app = change.save(replace(app, members=members))
         change.log(app, "member.remove", f"{user.username}, whose account was removed")
+
+
+def remove_person(change: Change, user: User) -> None:
+    """Remove an account with all that belongs to it, so that nothing passes to whoever takes the name.
+
+    With its last person an organisation ends; whoever founds it anew begins with an empty audit log.
+    """
+    collections = change.collections
+    end_logins(collections, user.id)
+    for key in collections.api_keys.where(user=user.id):
+        collections.api_keys.remove(key.id)
+    for notification in collections.notifications.where(user=user.id):
+        collections.notifications.remove(notification.id)
+    for link in collections.join_links.where(organisation=user.organisation):
+        if link.created_by.lower() == user.id:
+            collections.join_links.remove(link.id)
+    collections.users.remove(user.id)
+    if not collections.users.where(organisation=user.organisation):
+        collections.organisations.remove(user.organisation)

@@ -63,8 +63,8 @@ class ApiKeys:
 
         def work(change: Change) -> KeyMade:
             person = change.collections.users.get(owner)
-            if person is None:
-                raise Missing(f"there is no user {owner}")
+            if person is None or not person.active:
+                raise Missing(f"there is no active user {owner}")
             if len(change.collections.api_keys.where(user=owner)) >= MAX_KEYS:
                 raise TooMany(f"there are {MAX_KEYS} keys already; delete one first")
             made = ApiKey(id=digest(key), user=owner, name=new.name, write=new.scope == "write", created=change.now)
@@ -77,7 +77,7 @@ class ApiKeys:
     async def all(self, actor: Actor) -> list[KeyShown]:
         """The person's keys, newest first."""
         user = demand_present(actor)
-        found = await self._changes.read(lambda collections: collections.api_keys.where(user=user.id))
+        found = await self._changes.transact(lambda collections: collections.api_keys.where(user=user.id))
         return [
             KeyShown(key.id, key.name, "write" if key.write else "read", key.created, key.last_used)
             for key in sorted(found, key=lambda key: (-key.created, key.id))
@@ -109,4 +109,4 @@ class ApiKeys:
                 collections.api_keys.replace(replace(found, last_used=minute))
             return Actor(user, write=found.write, by_key=True)
 
-        return await self._changes.read(work)
+        return await self._changes.transact(work)

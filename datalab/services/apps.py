@@ -34,6 +34,8 @@ class Apps:
             owner = collections.users.get(app.owner.lower())
             if owner is None:
                 raise Missing(f"there is no user {app.owner}; `datalab user add` makes one")
+            if not owner.active:
+                raise Forbidden(f"{app.owner} is disabled or waits for approval, and cannot own an app")
             if owner.organisation != app.organisation:
                 raise Forbidden(f"{app.owner} belongs to {owner.organisation}, not to {app.organisation}")
             siblings = collections.apps.where(organisation=app.organisation)

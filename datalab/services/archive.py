@@ -38,7 +38,7 @@ class Archive:
 
     async def one(self, app: App, number: int) -> PartitionShown:
         """Raises Missing."""
-        return await self._shown(app, await self._record(app, number))
+        return await self._shown(app, await self._partitions.record(app, number))
 
     async def as_it_was(self, app: App, number: int | None) -> App:
         """The app under which a sealed partition ran, to ask for its figures; the app itself for the open one or None.
@@ -47,7 +47,7 @@ class Archive:
         """
         if number is None or number == app.partition:
             return app
-        record = await self._record(app, number)
+        record = await self._partitions.record(app, number)
         return replace(
             app,
             configuration=record.configuration,
@@ -58,6 +58,11 @@ class Archive:
             token=None,
             retiring=None,
         )
+
+    async def latest(self, app: App) -> App:
+        """The app as it was in the partition sealed last, the app itself where all are deleted."""
+        numbers = [record.number for record in await self._partitions.records(app)]
+        return await self.as_it_was(app, max(numbers, default=None))
 
     async def delete(self, actor: Actor, id: str, number: int, confirm: str) -> None:
         """Delete a sealed partition for good. Raises Missing, Forbidden, Invalid; Locked for the open one."""
@@ -75,12 +80,6 @@ class Archive:
             return app
 
         await self._partitions.forget(await self._changes.run(actor, work))
-
-    async def _record(self, app: App, number: int) -> PartitionRecord:
-        for record in await self._partitions.records(app):
-            if record.number == number:
-                return record
-        raise Missing(f"{app.full_name} has no partition {number}")
 
     async def _shown(self, app: App, record: PartitionRecord) -> PartitionShown:
         is_open = record.sealed is None

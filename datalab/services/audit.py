@@ -28,11 +28,20 @@ class Audit:
         return await self._page(app.id, before, limit)
 
     async def of_organisation(self, actor: Actor, before: int | None, limit: int) -> AuditPage:
-        """Of the admin's organisation; raises Forbidden."""
-        return await self._page(f"organisation:{demand_admin(actor).organisation}", before, limit)
+        """Of the admin's organisation since it was founded (last); raises Forbidden."""
+        domain = demand_admin(actor).organisation
+
+        def work(collections: Collections) -> AuditPage:
+            organisation = collections.organisations.get(domain)
+            found = page(collections, f"organisation:{domain}", before, limit)
+            founded = organisation.created if organisation is not None else 0
+            entries = [entry for entry in found.entries if entry.at >= founded]
+            return AuditPage(entries, found.before if len(entries) == len(found.entries) else None)
+
+        return await self._changes.transact(work)
 
     async def _page(self, log: str, before: int | None, limit: int) -> AuditPage:
-        return await self._changes.read(lambda collections: page(collections, log, before, limit))
+        return await self._changes.transact(lambda collections: page(collections, log, before, limit))
 
 
 def page(collections: Collections, name: str, before: int | None, limit: int) -> AuditPage:

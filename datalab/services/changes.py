@@ -3,33 +3,37 @@ whom it tells. Whoever is told hears of it once it is on disk."""
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
 
 from datalab.clock import Clock
-from datalab.errors import Forbidden, Missing, Unauthenticated
+from datalab.errors import Missing, Unauthenticated
 from datalab.model.accounts import User
 from datalab.model.apps import App
 from datalab.model.audit import AuditEntry, AuditLog
 from datalab.model.notifications import Kind, Notification, shown
-from datalab.model.permissions import Action, Actor, demand, may
+from datalab.model.permissions import Action, Actor, demand, demand_write, may
 from datalab.services.directory import Directory
 from datalab.services.tabs import ChangedMessage, NotificationMessage, Tabs
 from datalab.stores.documents import Collections, Documents
 
 R = TypeVar("R")
 MAX_NOTIFICATIONS = 200
-"""Kept for each person; the oldest go first."""
+"""Kept for each person, about; the oldest go first."""
+PRUNED_EVERY = 10
+"""Notifications, on average, before a person's are counted: reading them takes a while."""
+MAX_DETAILS = 100
+MAX_DETAIL = 300
+"""Lines of an entry, and characters of a line, that are kept."""
 
 
 class Change:
     """One unit of work; only used inside `Changes.run`."""
 
     def __init__(self, collections: Collections, actor: Actor, now: int) -> None:
-        if not actor.write:
-            raise Forbidden("this API key may only read; make one with the scope write")
+        demand_write(actor)
         self.collections = collections
         self.now = now
         self.actor = actor
@@ -72,7 +76,7 @@ class Change:
                 at=self.now,
                 by=self.actor.id,
                 action=action,
-                details=list(details),
+                details=shortened(details),
                 section=section,
                 revision=revision,
             )
@@ -94,8 +98,9 @@ class Change:
             )
             self.collections.notifications.add(notification)
             self.notifications.append(notification)
-            for old in self.collections.notifications.where(user=user)[:-MAX_NOTIFICATIONS]:
-                self.collections.notifications.remove(old.id)
+            if secrets.randbelow(PRUNED_EVERY) == 0:
+                for old in self.collections.notifications.where(user=user)[:-MAX_NOTIFICATIONS]:
+                    self.collections.notifications.remove(old.id)
 
     def readers(self, app: App) -> list[str]:
         """Everybody who may read an app."""
@@ -143,6 +148,12 @@ class Changes:
             self._tabs.tell_watchers_of(id, ChangedMessage(id, "app" if app else "gone"))
         return result
 
-    async def read(self, work: Callable[[Collections], R]) -> R:
-        """Look something up."""
+    async def transact(self, work: Callable[[Collections], R]) -> R:
+        """Look something up, or write what nobody decides: a log-in, when a key was last used."""
         return await self._documents.run(work)
+
+
+def shortened(details: Sequence[str]) -> list[str]:
+    """What an entry of the audit log keeps of its lines."""
+    lines = [line if len(line) <= MAX_DETAIL else line[:MAX_DETAIL] + "…" for line in details[:MAX_DETAILS]]
+    return [*lines, f"and {len(details) - MAX_DETAILS} more"] if len(details) > MAX_DETAILS else lines

@@ -9,15 +9,18 @@ from datalab.errors import Invalid, Locked, Stale
 from datalab.model.apps import App
 from datalab.model.configuration import Configuration, Funnel, Stage
 from datalab.model.notifications import Kind
-from datalab.model.permissions import Action, Actor
+from datalab.model.permissions import Action, Actor, demand_write
 from datalab.model.sections import Save, SaveFunnels, differences, saved, section_of
 from datalab.model.stages import StageMatcher
 from datalab.services.audit import page
 from datalab.services.changes import Change, Changes
+from datalab.services.directory import Directory
 from datalab.services.partitions import Partitions
 from datalab.workers.expressions import Fault
 
 CheckExpressions = Callable[[Iterable[str]], Awaitable[Mapping[str, Fault]]]
+MAX_CHANGES = 100
+"""Lines that a stale save is told."""
 MAX_ENTRIES_READ = 500
 """Of the audit log, to tell what changed since a stale save was begun."""
 
@@ -33,13 +36,17 @@ class Matched(Struct, frozen=True):
 class Configurations:
     """Saving one makes the figures of the open partition anew."""
 
-    def __init__(self, changes: Changes, partitions: Partitions, check_expressions: CheckExpressions) -> None:
+    def __init__(
+        self, changes: Changes, directory: Directory, partitions: Partitions, check_expressions: CheckExpressions
+    ) -> None:
         self._changes = changes
+        self._directory = directory
         self._partitions = partitions
         self._check_expressions = check_expressions
 
     async def save(self, actor: Actor, id: str, save: Save) -> App:
         """Replace one section. Raises Missing, Locked, Stale, Invalid."""
+        self._demand(actor, id)
         if isinstance(save, SaveFunnels):
             await self._check(save.value)
         section = section_of(save)
@@ -56,6 +63,7 @@ class Configurations:
 
     async def replace(self, actor: Actor, id: str, configuration: Configuration) -> App:
         """Replace all sections, whatever they were. Raises Missing, Locked, Invalid."""
+        self._demand(actor, id)
         await self._check(configuration.funnel)
 
         def work(change: Change) -> App:
@@ -91,9 +99,18 @@ class Configurations:
         return app
 
     async def _run(self, actor: Actor, work: Callable[[Change], App]) -> App:
-        app = await self._changes.run(actor, work)
-        await self._partitions.recompute(app)
+        def noted(change: Change) -> tuple[App, bool]:
+            return work(change), bool(change.apps)
+
+        app, changed = await self._changes.run(actor, noted)
+        if changed:
+            await self._partitions.recompute(app)
         return app
+
+    def _demand(self, actor: Actor, id: str) -> None:
+        """Refuse before the trial what the transaction would refuse after it: it takes a while."""
+        demand_write(actor)
+        demand_unlocked(self._directory.find(actor, id, Action.CONFIGURE))
 
     async def _check(self, funnels: Iterable[Funnel]) -> None:
         """Raises Invalid for an expression that could hold up the appliance."""
@@ -122,6 +139,8 @@ def stale(change: Change, app: App, section: str, since: int) -> Stale:
         if entry.section == section and entry.revision > since
         for line in entry.details
     ]
+    if len(lines) > MAX_CHANGES:
+        lines = [f"and {len(lines) - MAX_CHANGES} changes before these", *lines[-MAX_CHANGES:]]
     revision = getattr(app.revisions, section)
     return Stale(
         f"the {section} were changed meanwhile (revision {revision}, not {since}); load them anew",

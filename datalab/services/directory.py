@@ -39,7 +39,7 @@ class Directory:
     def named(self, full_name: str) -> App:
         """The app `organisation/name`; raises Missing."""
         organisation, slash, name = full_name.partition("/")
-        wanted = f"{organisation.lower()}{slash}{name}"
+        wanted = f"{organisation.strip().lower()}{slash}{name.strip()}"
         for app in self._known.values():
             if app.full_name == wanted:
                 return app

@@ -14,7 +14,7 @@ from datalab.model.apps import App
 from datalab.model.wire import Hello, PostedEvents, Welcome
 from datalab.services.directory import Directory
 from datalab.services.partitions import Partitions, key_of
-from datalab.services.tokens import Tokens, check, check_any, check_origin
+from datalab.services.tokens import Tokens, check, check_origin
 from datalab.settings import Ingest as IngestSettings
 from datalab.workers.aggregation import Aggregation
 
@@ -60,7 +60,8 @@ class Ingest:
         self._clock = clock
         self._sessions = Sessions(key)
         self._streams = Streams()
-        self._visits: WeakSet[Visit] = WeakSet()
+        self._visits: dict[tuple[str, int], WeakSet[Visit]] = {}
+        """By app and generation of the token, since these are no longer valid together."""
         self._tickets: Tickets[Visit] = Tickets(settings.ticket_seconds * 1000)
         self._reception = Reception(self._sessions, self._tickets, clock)
 
@@ -95,17 +96,20 @@ class Ingest:
         app = self._app(visit.app)
         check(app, visit.generation, self._clock())
         check_origin(app, origin)
-        self._visits.add(visit)
+        self._visits.setdefault((visit.app, visit.generation), WeakSet()).add(visit)
         return visit
 
     async def recheck(self, old: App | None = None, new: App | None = None) -> None:
         """Mark the visits whose token is no longer valid, after a change of an app and as time goes by."""
         now = self._clock()
-        for visit in list(self._visits):
+        for (id, generation), visits in list(self._visits.items()):
             try:
-                check(self._app(visit.app), visit.generation, now)
+                check(self._app(id), generation, now)
             except TokenRefused as refusal:
-                visit.refusal = refusal
+                for visit in list(visits):
+                    visit.refusal = refusal
+            if not visits:
+                del self._visits[id, generation]
 
     async def post(self, origin: str | None, posted: PostedEvents) -> int:
         """Store events that came in a request; the highest sequence number on disk.
@@ -114,7 +118,7 @@ class Ingest:
         """
         session = self._sessions.read(posted.session)
         app = self._app(session.app)
-        check_any(app, self._clock())
+        check(app, session.generation, self._clock())
         check_origin(app, origin)
         if session.partition != app.partition:
             raise SessionRefused("the session belongs to an earlier partition; say hello again")

@@ -5,8 +5,8 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from datalab.clock import Clock
-from datalab.errors import Missing, Taken
-from datalab.model.apps import App, PartitionRecord, record_id
+from datalab.errors import Missing, Taken, Unavailable
+from datalab.model.apps import App, IssuedToken, PartitionRecord, record_id
 from datalab.model.notifications import Kind
 from datalab.model.permissions import APPLIANCE, OPERATOR, Action, Actor
 from datalab.model.records import format_time
@@ -56,8 +56,9 @@ class Locks:
             return app
 
         app = await self._changes.run(actor, work)
-        with suppress(Missing):
-            # Somebody may have unlocked it at once.
+        with suppress(Missing, Unavailable):
+            # It is issued all the same: somebody may have unlocked it at once, and where the disk refuses, hello tries
+            # again.
             await self._partitions.intake(app)
         return app
 
@@ -66,10 +67,9 @@ class Locks:
 
         def work(change: Change) -> App:
             app = change.app(id, Action.TOKEN)
-            if app.token is None:
-                raise Missing(f"{app.full_name} has no token to renew; issue one")
+            token = present_token(app, change.now)
             expires = self._tokens.expiry(change.now)
-            app = change.save(replace(app, token=replace(app.token, expires=expires, warned=False)))
+            app = change.save(replace(app, token=replace(token, expires=expires, warned=False)))
             change.log(app, "token.renew", f"generation {app.token_generation}")
             return app
 
@@ -81,8 +81,7 @@ class Locks:
 
         def work(change: Change) -> App:
             app = change.app(id, Action.TOKEN)
-            if app.token is None:
-                raise Missing(f"{app.full_name} has no token to rotate; issue one")
+            present = present_token(app, change.now)
             until = app.retiring.expires or 0 if app.retiring is not None else 0
             if until > change.now:
                 raise Taken(
@@ -90,7 +89,7 @@ class Locks:
                     "or issue a token, which ends all earlier ones"
                 )
             end = change.now + overlap
-            retiring = replace(app.token, expires=min(end, app.token.expires or end))
+            retiring = replace(present, expires=min(end, present.expires or end))
             token = self._tokens.make(app, change.now)
             app = change.save(replace(app, token=token, retiring=retiring, token_generation=token.generation))
             change.log(app, "token.rotate", f"generation {token.generation}, overlap {overlap // HOUR_MS} hours")
@@ -133,11 +132,14 @@ class Locks:
 
     async def begin_partition(self, id: str) -> App:
         """Give an app without an open partition its next one, for history. Raises Missing."""
-        if self._directory.get(id).partition:
-            return self._directory.get(id)
-        return await self._changes.run(
-            OPERATOR, lambda change: change.save(with_partition(change, change.app(id, Action.CONFIGURE)))
-        )
+
+        def work(change: Change) -> App:
+            app = change.app(id, Action.CONFIGURE)
+            begun = with_partition(change, app)
+            change.log(app, "history.import", f"into partition {begun.partition}")
+            return change.save(begun) if begun != app else app
+
+        return await self._changes.run(OPERATOR, work)
 
     async def warn(self) -> None:
         """Tell the owners of tokens that end soon, once each."""
@@ -156,6 +158,13 @@ class Locks:
         token = app.token
         soon = self._clock() + self._settings.warning_days * DAY_MS
         return token is not None and token.expires is not None and not token.warned and token.expires <= soon
+
+
+def present_token(app: App, now_ms: int) -> IssuedToken:
+    """The app's token; raises Missing where there is none or it has expired."""
+    if app.token is None or (app.token.expires is not None and app.token.expires <= now_ms):
+        raise Missing(f"{app.full_name} has no valid token; issue one")
+    return app.token
 
 
 def with_partition(change: Change, app: App) -> App:

@@ -65,21 +65,22 @@ class Logins:
         async with self._passwords.turn():
             # Again, since attempts that were let in together may have failed while this one waited.
             self._attempts.check(watched, now)
-            user = await self._changes.read(lambda collections: collections.users.get(name))
+            user = await self._changes.transact(lambda collections: collections.users.get(name))
             right = await self._passwords.fits(user.password_hash if user is not None else None, password)
         if user is None or not right or not user.active:
             self._attempts.count(watched, now)
             raise Unauthenticated(WRONG)
         try:
-            return await self._changes.read(lambda collections: self._open(collections, name, code, browser, now))
+            return await self._changes.transact(lambda collections: self._open(collections, user, code, browser, now))
         except SecondFactorNeeded:
             # Also where none was given: else a stolen password could be told from a wrong one without end.
             self._attempts.count(watched, now)
             raise
 
-    def _open(self, collections: Collections, name: str, code: str, browser: str, now: int) -> str:
-        user = collections.users.get(name)
-        if user is None or not user.active:
+    def _open(self, collections: Collections, proven: User, code: str, browser: str, now: int) -> str:
+        user = collections.users.get(proven.id)
+        # The password may have been changed while the hash of the old one was checked.
+        if user is None or not user.active or user.password_hash != proven.password_hash:
             raise Unauthenticated(WRONG)
         if user.second_factor is not None and user.second_factor.confirmed:
             collections.users.replace(replace(user, second_factor=spent(user.second_factor, code, now)))
@@ -101,7 +102,7 @@ class Logins:
 
     async def log_out(self, cookie: str) -> None:
         """End the log-in of a cookie, if there is one."""
-        await self._changes.read(lambda collections: collections.logins.remove(digest(cookie)))
+        await self._changes.transact(lambda collections: collections.logins.remove(digest(cookie)))
 
     async def person(self, cookie: str) -> User | None:
         """Who is logged in with a cookie."""
@@ -114,7 +115,7 @@ class Logins:
             user = collections.users.get(login.user)
             return user if user is not None and user.active else None
 
-        return await self._changes.read(work)
+        return await self._changes.transact(work)
 
     async def confirm(self, actor: Actor, password: str) -> User:
         """Make sure that it is the person who sits there; raises Forbidden, TooMany."""
@@ -161,7 +162,7 @@ class Logins:
     async def all(self, actor: Actor, cookie: str) -> list[LoginShown]:
         """The person's log-ins that have not ended, newest first."""
         user, now = demand_present(actor), self._clock()
-        found = await self._changes.read(lambda collections: collections.logins.where(user=user.id))
+        found = await self._changes.transact(lambda collections: collections.logins.where(user=user.id))
         return [
             LoginShown(login.id, login.created, login.expires, login.browser, login.id == digest(cookie))
             for login in sorted(found, key=lambda login: -login.created)
@@ -177,13 +178,19 @@ class Logins:
             if login is None or login.user != user.id:
                 raise Missing("there is no such log-in")
             change.collections.logins.remove(id)
+            change.log(user.organisation, "account.log-in.end", user.username)
 
         await self._changes.run(actor, work)
 
     async def end_others(self, actor: Actor, cookie: str) -> None:
         """End all of the person's log-ins but this one."""
         user = demand_present(actor)
-        await self._changes.run(actor, lambda change: end_logins(change.collections, user.id, digest(cookie)))
+
+        def work(change: Change) -> None:
+            end_logins(change.collections, user.id, digest(cookie))
+            change.log(user.organisation, "account.log-in.end", f"all others of {user.username}")
+
+        await self._changes.run(actor, work)
 
 
 def end_logins(collections: Collections, user: str, keep: str = "") -> None:

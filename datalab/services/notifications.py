@@ -17,7 +17,7 @@ class Notifications:
     async def all(self, actor: Actor, *, hidden: bool = False) -> list[Notification]:
         """The person's notifications, newest first; hidden ones where asked for."""
         user = demand_person(actor)
-        found = await self._changes.read(lambda collections: collections.notifications.where(user=user.id))
+        found = await self._changes.transact(lambda collections: collections.notifications.where(user=user.id))
         return [shown(notification) for notification in reversed(found) if hidden or not notification.hidden]
 
     async def read_all(self, actor: Actor) -> None:

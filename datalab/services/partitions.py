@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from datalab.aggregate.rules import Rules
 from datalab.clock import Clock
@@ -10,7 +12,7 @@ from datalab.errors import Missing, Refusal
 from datalab.ingest.gate import Gate
 from datalab.ingest.intake import Intake
 from datalab.model.agents import own_hosts
-from datalab.model.apps import App, PartitionRecord
+from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.services.directory import Directory
 from datalab.settings import Settings
 from datalab.stores.documents import Documents
@@ -51,6 +53,8 @@ class Partitions:
         self._archived: dict[PartitionKey, None] = {}
         """Those in memory, the one asked for longest ago first."""
         self._opening = asyncio.Lock()
+        self._left: dict[str, Callable[[], Awaitable[None]]] = {}
+        """What the disk refused so far, by name."""
 
     def rules(self, app: App) -> Rules:
         """What the app's figures depend on."""
@@ -74,6 +78,8 @@ class Partitions:
                     await self._put_aside(key)
             except Refusal as refusal:
                 log.error("partition %s is not put aside yet: %s", key, refusal.detail)
+                if not record.deleted:
+                    self._left[f"archiving of {key}"] = partial(self._put_aside, key)
         await self._forget_deleted()
         for app in self._directory.all():
             if app.partition:
@@ -81,6 +87,7 @@ class Partitions:
                     await self.intake(app)
                 except Refusal as refusal:
                     self.unopened[app.full_name] = refusal.detail
+                    log.error("%s takes no events: %s", app.full_name, refusal.detail)
                     with suppress(Missing):
                         # What there is can still be read.
                         await self._aggregation.load(key_of(app), self.rules(app))
@@ -109,10 +116,17 @@ class Partitions:
 
     async def recompute(self, app: App) -> None:
         """Make the figures anew after a change of the configuration."""
-        if app.partition and (key := key_of(app)) in self._intakes:
-            async with self._intakes[key].paused():
-                await self._aggregation.settled(key)
-                await self._aggregation.reload(key, self.rules(app))
+
+        async def work() -> None:
+            async with self._opening:
+                # As the app is now: it may have been changed again, unlocked or deleted.
+                current = next((known for known in self._directory.all() if known.id == app.id), None)
+                if current is not None and (key := key_of(current)) in self._intakes:
+                    async with self._intakes[key].paused():
+                        await self._aggregation.settled(key)
+                        await self._aggregation.reload(key, self.rules(current))
+
+        await self._carry_out(f"figures of {app.full_name}", work)
 
     async def settled(self, app: App) -> None:
         """Wait until everything stored is in the figures."""
@@ -122,11 +136,15 @@ class Partitions:
     async def archive(self, app: App, number: int) -> None:
         """Put a partition aside that the documents say is sealed: what has arrived is committed first."""
         key = PartitionKey(app.id, number)
-        async with self._opening:
-            await self._close(key)
-            await self._aggregation.save()
-            self._aggregation.unload(key)
-            await self._put_aside(key)
+
+        async def work() -> None:
+            async with self._opening:
+                await self._close(key)
+                await self._aggregation.save()
+                self._aggregation.unload(key)
+                await self._put_aside(key)
+
+        await self._carry_out(f"archiving of {key}", work)
 
     async def readable(self, app: App) -> bool:
         """Have the figures of an app's partition in memory, a sealed one's too; False where there are none."""
@@ -146,6 +164,13 @@ class Partitions:
                 self._aggregation.unload(oldest)
         return True
 
+    async def record(self, app: App, number: int) -> PartitionRecord:
+        """Of one partition of an app; raises Missing."""
+        found = await self._documents.run(lambda collections: collections.partitions.get(record_id(app.id, number)))
+        if found is None or found.deleted:
+            raise Missing(f"{app.full_name} has no partition {number}")
+        return found
+
     async def records(self, app: App) -> list[PartitionRecord]:
         """Of all partitions of an app, newest first."""
         found = await self._documents.run(lambda collections: collections.partitions.where(app=app.id))
@@ -160,15 +185,33 @@ class Partitions:
 
     async def forget(self, app: App) -> None:
         """Delete the data of partitions that the documents say are deleted."""
-        found = await self._documents.run(lambda collections: collections.partitions.where(app=app.id))
-        async with self._opening:
-            for record in found:
-                if record.deleted:
-                    key = PartitionKey(record.app, record.number)
-                    await self._close(key)
-                    with suppress(Missing):
-                        await self._delete(key)
-        await self._forget_deleted()
+
+        async def work() -> None:
+            found = await self._documents.run(lambda collections: collections.partitions.where(app=app.id))
+            async with self._opening:
+                for record in found:
+                    if record.deleted:
+                        key = PartitionKey(record.app, record.number)
+                        await self._close(key)
+                        with suppress(Missing):
+                            await self._delete(key)
+            await self._forget_deleted()
+
+        await self._carry_out(f"deletion of data of {app.full_name}", work)
+
+    async def carry_out_left(self) -> None:
+        """Try again what the disk refused."""
+        left, self._left = self._left, {}
+        for name, work in left.items():
+            await self._carry_out(name, work)
+
+    async def _carry_out(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do to files and figures what the documents say already: a refusal undoes nothing, so it is tried again."""
+        try:
+            await work()
+        except Refusal as refusal:
+            log.error("%s: not done yet: %s", name, refusal.detail)
+            self._left[name] = work
 
     def troubles(self) -> dict[str, str]:
         """Why apps take no events at the moment, by full name."""

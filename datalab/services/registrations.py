@@ -10,6 +10,7 @@ from datalab.errors import Forbidden, Missing, Taken, TooMany
 from datalab.model.accounts import JoinLink, Organisation, Registration, User
 from datalab.model.notifications import Kind
 from datalab.model.permissions import APPLIANCE, OPERATOR, Actor, demand_admin
+from datalab.services.accounts import remove_person
 from datalab.services.attempts import Attempts
 from datalab.services.changes import Change, Changes
 from datalab.services.passwords import Passwords, digest
@@ -59,14 +60,12 @@ class Registrations:
     async def register(self, registration: Registration, address: str) -> User:
         """A person who registers; raises Forbidden, Taken, TooMany. A refusal leaves nothing behind."""
         now = self._clock()
-        if self._settings.registration == "closed":
-            raise Forbidden("registration is closed; ask the operator of the appliance for an account")
-        if self._settings.registration == "invitation" and registration.join is None:
-            raise Forbidden("registration needs a join link; ask an admin of your organisation for one")
+        if why := self.closed(registration.join):
+            raise Forbidden(why)
         self._attempts.check([address], now)
         self._attempts.count([address], now)
         # Before the hash is made, which takes long; and again in the transaction.
-        await self._changes.read(lambda collections: check(collections, registration, now))
+        await self._changes.transact(lambda collections: check(collections, registration, now))
         password_hash = await self._passwords.hash(registration.password)
 
         def work(change: Change) -> User:
@@ -76,6 +75,14 @@ class Registrations:
             return enter(change, registration, password_hash, invited=link is not None)
 
         return await self._changes.run(APPLIANCE, work)
+
+    def closed(self, join: str | None) -> str:
+        """Why nobody may register like this, empty where somebody may."""
+        if self._settings.registration == "closed":
+            return "registration is closed; ask the operator of the appliance for an account"
+        if self._settings.registration == "invitation" and not join:
+            return "registration needs a join link; ask an admin of your organisation for one"
+        return ""
 
     async def add(self, registration: Registration) -> User:
         """A person whom the operator makes, who waits for nobody's approval; raises Taken."""
@@ -96,7 +103,7 @@ class Registrations:
                 user = replace(user, pending=False)
                 change.collections.users.replace(user)
             else:
-                change.collections.users.remove(user.id)
+                remove_person(change, user)
             change.log(user.organisation, "join.approve" if approve else "join.refuse", user.username)
             return user
 
@@ -131,7 +138,7 @@ class Registrations:
     async def links(self, actor: Actor) -> list[LinkShown]:
         """The links that can still be used, oldest first; raises Forbidden."""
         admin, now = demand_admin(actor), self._clock()
-        found = await self._changes.read(
+        found = await self._changes.transact(
             lambda collections: collections.join_links.where(organisation=admin.organisation)
         )
         return [
@@ -156,23 +163,22 @@ class Registrations:
     async def organisation_of(self, join: str) -> str:
         """The organisation that a join link leads into, empty where it does not work any more."""
         now = self._clock()
-        link = await self._changes.read(lambda collections: valid_link(collections, join, now))
+        link = await self._changes.transact(lambda collections: valid_link(collections, join, now))
         return link.organisation if link is not None else ""
 
 
 def check(collections: Collections, registration: Registration, now_ms: int) -> JoinLink | None:
     """The join link of a registration that may go on; raises Taken, Forbidden, TooMany."""
+    domain, link = registration.organisation.lower(), None
+    if registration.join is not None:
+        # First: without a link nobody learns which user names there are where one is needed.
+        link = valid_link(collections, registration.join, now_ms)
+        if link is None or link.organisation != domain:
+            raise Forbidden(BAD_LINK)
+    elif len(collections.users.where(organisation=domain, pending=True)) >= MAX_PENDING:
+        raise TooMany(f"{MAX_PENDING} people wait to join {domain} already; ask its admin for a join link")
     if collections.users.get(registration.username.lower()) is not None:
         raise Taken(f"username: {registration.username} is in use; choose another")
-    domain = registration.organisation.lower()
-    if registration.join is None:
-        people = collections.users.where(organisation=domain, pending=True)
-        if len(people) >= MAX_PENDING:
-            raise TooMany(f"{MAX_PENDING} people wait to join {domain} already; ask its admin for a join link")
-        return None
-    link = valid_link(collections, registration.join, now_ms)
-    if link is None or link.organisation != domain:
-        raise Forbidden(BAD_LINK)
     return link
 
 

@@ -7,9 +7,13 @@ from typing import Literal
 
 import msgspec
 
+from datalab.errors import TooMany
 from datalab.model.accounts import User
 from datalab.model.notifications import Notification
 
+MAX_TABS = 50
+"""Of one person."""
+MAX_ALL_TABS = 1000
 MAX_WAITING = 200
 """Messages that wait for a slow tab; the oldest is dropped, since a page that is loaded anew shows all."""
 
@@ -59,8 +63,14 @@ class Tabs:
     def __init__(self) -> None:
         self._open: dict[str, list[Tab]] = defaultdict(list)
 
+    def count(self) -> int:
+        """Of all people."""
+        return sum(map(len, self._open.values()))
+
     def enter(self, user: User, app: str | None = None) -> Tab:
-        """A tab's socket opened."""
+        """A tab's socket opened; raises TooMany."""
+        if len(self._open.get(user.id, ())) >= MAX_TABS or self.count() >= MAX_ALL_TABS:
+            raise TooMany("too many pages of the dashboard are open; close some", retry_after=30.0)
         tab = Tab(user, app)
         first = not self._open[user.id]
         self._open[user.id].append(tab)

@@ -61,11 +61,6 @@ def check(app: App, generation: int, now_ms: int) -> None:
         raise TokenRefused("the app token has expired; issue a new one and copy the snippet anew")
 
 
-def check_any(app: App, now_ms: int) -> None:
-    """Raises TokenRefused where no token of the app is valid any more."""
-    check(app, app.token.generation if app.token is not None else 0, now_ms)
-
-
 def check_origin(app: App, origin: str | None) -> None:
     """Raises WrongOrigin where a page of this origin may not send events for the app."""
     if origin is None or origin.lower() not in app.origins:

@@ -15,15 +15,38 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec import Struct
 
-from datalab.errors import Unavailable
+from datalab.errors import TooMany, Unavailable
 
 TRIAL = (sys.executable, "-I", "-S", "-W", "ignore", str(Path(__file__).with_name("expression_trial.py")))
 MAX_PATTERN = 400
 """Characters of an expression."""
+MAX_WAITING = 20
+"""Trials that wait for their turn."""
 ANSWER_SECONDS = 30.0
 """How long the answer for one expression may take; the child's own limits are of CPU time and far lower."""
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+class Turn:
+    """One trial at a time; raises TooMany where many wait."""
+
+    def __init__(self) -> None:
+        self._one = asyncio.Semaphore(1)
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        if self._waiting >= MAX_WAITING:
+            raise TooMany("many regular expressions are being tried; try again", retry_after=10.0)
+        self._waiting += 1
+        try:
+            await self._one.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *failure: object) -> None:
+        self._one.release()
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turn] = WeakKeyDictionary()
 
 
 class Fault(Struct, frozen=True):
@@ -44,7 +67,7 @@ async def find_fault(pattern: str) -> Fault | None:
 
 
 async def check_expressions(patterns: Iterable[str]) -> dict[str, Fault]:
-    """The faulty ones among some expressions; raises Unavailable where no trial can be made.
+    """The first faulty one among some expressions; raises Unavailable where no trial can be made, TooMany.
 
     One child process tries them all, one such process at a time. It takes 0.05 s of CPU time for an ordinary expression
     and a few seconds for an explosive one.
@@ -57,7 +80,8 @@ async def check_expressions(patterns: Iterable[str]) -> dict[str, Fault]:
     }
     untried = [pattern for pattern in wanted if pattern not in faults]
     if untried:
-        async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(1)):
+        turn = _turns.setdefault(asyncio.get_running_loop(), Turn())
+        async with turn:
             faults |= await _try(untried)
     return faults
 
@@ -78,7 +102,9 @@ async def _try(patterns: list[str]) -> dict[str, Fault]:
                 faults[pattern] = Fault(0, str(broken) or f"took more than {ANSWER_SECONDS:g} seconds to try")
                 return faults | dict.fromkeys(patterns[place + 1 :], Fault(0, f"was not tried, because of {pattern}"))
             if fault:
+                # One is enough to refuse a configuration, and each may take seconds.
                 faults[pattern] = fault
+                break
     finally:
         with suppress(ProcessLookupError):
             child.kill()

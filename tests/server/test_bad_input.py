@@ -353,11 +353,13 @@ async def test_headers_and_context_of_any_bytes(server: Server, page: Page) -> N
     odd = json.dumps(
         {"session_start": 1, "page": "http://[", "referrer": "http://[::x\0\n", "language": "\0,;-\x1f" * 9}
     ).encode()
+    strange = odd.replace(b"\\u0000", b"").replace(b"\\n", b"").replace(b"\\u001f", b"")
     for headers, body, status in (
         (good + b"User-Agent: \xff\xfe\xed\xa0\x80\r\n", plain, b"200"),
         (good + b"User-Agent: " + b"Mozilla/5.0 " * 500 + b"\r\n", plain, b"200"),
         (good + b"Cookie: datalab_login=\xff;;;=\r\n", plain, b"200"),
-        (good, odd, b"200"),
+        (good, odd, b"400"),
+        (good, strange, b"200"),
         (b"Origin: http://\xff.example\r\n", plain, b"403"),
     ):
         assert (await asyncio.to_thread(raw_hello, server, page.token, headers, body)).split()[1] == status

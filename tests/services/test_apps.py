@@ -64,7 +64,7 @@ class Place:
         tokens = Tokens(Key(b"k" * 32), TokenSettings(days=7))
         self.apps = Apps(changes, partitions)
         self.locks = Locks(changes, self.directory, tokens, partitions, TokenSettings(days=7), lambda: NOW)
-        self.configurations = Configurations(changes, partitions, check_expressions)
+        self.configurations = Configurations(changes, self.directory, partitions, check_expressions)
 
     async def add(self, app: App) -> App:
         return await self.apps.add(OPERATOR, app)

@@ -138,12 +138,14 @@ async def save(call: Call[Save]) -> ConfigurationShown:
 
 async def try_stage(call: Call[Stage]) -> list[Matched]:
     """Which of the routes seen in the last seven days a stage matches."""
-    app = call.app()
-    lately = Range(call.services.clock() - LATELY_MS, None)
-    pages = await call.services.insights.pages(app, lately, limit=TESTED_ROUTES)
+    services, app = call.services, call.app()
+    # After unlocking, what was seen is in the archive.
+    seen_in = app if app.partition or not app.last_partition else await services.archive.latest(app)
+    lately = Range(services.clock() - LATELY_MS, None)
+    pages = await services.insights.pages(seen_in, lately, limit=TESTED_ROUTES)
     seen = [(page.route, page.views) for page in pages.pages]
-    folded = await call.services.insights.folded_paths(app)
-    return await call.services.configurations.matched(app, call.body, seen, folded)
+    folded = await services.insights.folded_paths(seen_in)
+    return await services.configurations.matched(app, call.body, seen, folded)
 
 
 ENDPOINTS: list[Endpoint] = [
