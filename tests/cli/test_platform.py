@@ -129,5 +129,5 @@ def test_a_key_made_here_opens_the_api(tmp_path: Path, start_server: Callable[..
         apps = json.loads(fetch(server.url + "/api/v1/apps", Authorization=f"Bearer {text}"))
         assert [app["full_name"] for app in apps] == [APP]
     assert key.encode() not in (data / "documents.sqlite").read_bytes()
-    assert "no user nobody" in refused("token", "api", "nobody", "--name", "x", data=data)
+    assert "no active user nobody" in refused("token", "api", "nobody", "--name", "x", data=data)
     assert "1 to 60" in refused("token", "api", "ada.l", "--name", " ", data=data)

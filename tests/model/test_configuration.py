@@ -90,8 +90,6 @@ def test_window(window: str, milliseconds: int) -> None:
         (funnel(f'click = "{"a" * 401}"'), "click"),
         (funnel('click = "a\\u001fb"'), "click"),
         (funnel('click = "#buy\\n"'), "click"),
-        (funnel('regex = "("'), "regex does not compile"),
-        (funnel('regex = "a{99999999999}"'), "regex does not compile"),
         (funnel('url = "/"\n[[funnel.stage]]\nname = "s"\nurl = "/b"'), "two stages named 's'"),
         (funnel('url = "/"' + "".join(f'\n[[funnel.stage]]\nname = "{k}"\nurl = "/"' for k in range(20))), "stage"),
         (funnel('url = "/"') * 2, "two funnels are named 'f'"),

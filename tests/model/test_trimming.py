@@ -53,7 +53,7 @@ def test_every_kind_of_blank(blank: str) -> None:
 
 
 def test_lists_are_trimmed_and_other_values_left() -> None:
-    assert trimmed([" a ", [" b"], 5, None, {"c": " d "}]) == ["a", ["b"], 5, None, {"c": " d "}]
+    assert trimmed([" a ", [" b"], 5, None, {"c": " d "}]) == ["a", [" b"], 5, None, {"c": " d "}]
     assert read_fields(Typed, {"text": "a", "texts": [" x ", "y "]}).texts == ["x", "y"]
     assert read_fields(AppDetails, {"tags": [" one "]}).tags == ["one"]
     assert read_fields(Plain, {"text": " a "}).text == " a "

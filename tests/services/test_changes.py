@@ -70,7 +70,7 @@ async def everything(changes: Changes) -> list[object]:
     def read(collections: Collections) -> list[object]:
         return [each for name in NAMES for each in getattr(collections, name).where()]
 
-    return await changes.read(read)
+    return await changes.transact(read)
 
 
 NAMES = [name for name, value in vars(Collections).items() if isinstance(value, property)]
@@ -124,8 +124,10 @@ async def test_what_belongs_together_is_there_together(
 
     edited = await changes.run(Actor(ADA), work)
     assert directory.get(app.id) == edited
-    assert await changes.read(lambda collections: collections.apps.get(app.id)) == edited
-    assert await changes.read(lambda collections: collections.audit_logs.get(app.id)) == AuditLog(id=app.id, length=1)
+    assert await changes.transact(lambda collections: collections.apps.get(app.id)) == edited
+    assert await changes.transact(lambda collections: collections.audit_logs.get(app.id)) == AuditLog(
+        id=app.id, length=1
+    )
     entry = AuditEntry(
         id=f"{app.id}/1",
         number=1,
@@ -136,8 +138,8 @@ async def test_what_belongs_together_is_there_together(
         section="s",
         revision=2,
     )
-    assert await changes.read(lambda collections: collections.audit_entries.where()) == [entry]
-    (told,) = await changes.read(lambda collections: collections.notifications.where())
+    assert await changes.transact(lambda collections: collections.audit_entries.where()) == [entry]
+    (told,) = await changes.transact(lambda collections: collections.notifications.where())
     assert (told.user, told.kind, told.created, told.by) == (BEN.id, Kind.CHANGED, NOW, ADA.username)
     assert (told.app, told.app_name, told.detail, told.read, told.hidden) == (
         app.id, app.full_name, "description", False, False
@@ -207,7 +209,7 @@ async def test_a_caller_that_is_cancelled_does_not_leave_the_directory_behind_th
     go_on.set()
     async with asyncio.timeout(20):
         await brought.wait()
-    stored = await changes.read(lambda collections: collections.apps.get(app.id))
+    stored = await changes.transact(lambda collections: collections.apps.get(app.id))
     assert stored is not None
     assert directory.get(app.id) == stored
     assert stored.description == "on disk"
@@ -235,7 +237,7 @@ async def test_a_cancelled_caller_of_work_that_fails_disturbs_nobody(tmp_path: P
     with pytest.raises(asyncio.CancelledError):
         await asking
     go_on.set()
-    assert await changes.read(lambda collections: collections.apps.where()) == []
+    assert await changes.transact(lambda collections: collections.apps.where()) == []
     await asyncio.sleep(0)
     assert complaints == []
     await documents.close()
@@ -260,11 +262,11 @@ async def test_changes_at_the_same_time_leave_the_directory_as_the_disk_is(
         change.log(current, "app.edit", str(number))
 
     await asyncio.gather(*(changes.run(Actor(ADA), lambda change, n=n: append(change, n)) for n in range(40)))
-    stored = await changes.read(lambda collections: collections.apps.get(app.id))
+    stored = await changes.transact(lambda collections: collections.apps.get(app.id))
     assert directory.get(app.id) == stored
     assert len(seen) == 40
     assert all(new.startswith(old) for old, new in seen), "each goes on from the one before"
-    entries = await changes.read(lambda collections: collections.audit_entries.where())
+    entries = await changes.transact(lambda collections: collections.audit_entries.where())
     assert sorted(entry.number for entry in entries) == list(range(1, 41))
 
 
@@ -314,6 +316,7 @@ async def test_a_person_keeps_the_newest_notifications_only(
     changes: Changes, monkeypatch: pytest.MonkeyPatch, documents: Documents
 ) -> None:
     monkeypatch.setattr(module, "MAX_NOTIFICATIONS", 5)
+    monkeypatch.setattr(module, "PRUNED_EVERY", 1)
     later = Changes(documents, Directory(documents), Tabs(), lambda: NOW + 1000)
     await changes.run(OPERATOR, lambda change: change.tell([ADA.id], Kind.CHANGED, detail="other's"))
     for number in range(3):
@@ -322,7 +325,7 @@ async def test_a_person_keeps_the_newest_notifications_only(
         await later.run(OPERATOR, lambda change, n=number: change.tell([BEN.id], Kind.CHANGED, detail=f"new {n}"))
 
     async def details(user: str) -> list[str]:
-        found: list[Notification] = await changes.read(lambda c: c.notifications.where(user=user))
+        found: list[Notification] = await changes.transact(lambda c: c.notifications.where(user=user))
         return sorted(each.detail for each in found)
 
     kept = await details(BEN.id)
@@ -334,7 +337,7 @@ async def test_a_person_keeps_the_newest_notifications_only(
 async def test_logs_are_numbered_each_by_itself_and_say_who(changes: Changes, app: App) -> None:
     for actor, about in ((Actor(ADA), app), (OPERATOR, "shop.example"), (APPLIANCE, app), (Actor(ADA), app)):
         await changes.run(actor, lambda change, about=about: change.log(about, "done"))
-    entries = await changes.read(lambda collections: collections.audit_entries.where())
+    entries = await changes.transact(lambda collections: collections.audit_entries.where())
     assert [(entry.id, entry.by) for entry in entries] == [
         (f"{app.id}/1", ADA.id),
         (f"{app.id}/2", ""),

@@ -168,6 +168,6 @@ async def test_a_renewal_or_an_issue_ends_no_overlap_early_and_a_new_token_ends_
 async def test_without_a_token_there_is_nothing_to_renew_or_rotate(stage: Stage, ada: Actor) -> None:
     app = await stage.app(ada)
     for change in (stage.services.locks.renew, stage.services.locks.rotate):
-        with pytest.raises(Missing, match="has no token"):
+        with pytest.raises(Missing, match="has no valid token"):
             await change(ada, app.id)
     assert not stage.now(app).locked

@@ -60,7 +60,7 @@ async def test_a_log_in_lasts_as_long_as_the_setting_says(stage: Stage, ada: Act
     assert not await is_in(stage, cookie)
     assert await stage.services.logins.all(ada, cookie) == []
     newer = await log_in(stage)
-    stored = await stage.services.accounts._changes.read(lambda collections: collections.logins.where())
+    stored = await stage.services.accounts._changes.transact(lambda collections: collections.logins.where())
     assert [login.id for login in stored] == [digest(newer)], "the ended one is gone; only a hash is kept"
 
 

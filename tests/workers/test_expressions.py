@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from datalab.errors import Unavailable
+from datalab.errors import TooMany, Unavailable
 from datalab.workers import expressions as module
 from datalab.workers.expressions import Fault, check_expressions, find_fault
 
@@ -134,8 +134,16 @@ async def test_length_is_bounded() -> None:
     assert await check_expressions(["a" * 400, "a" * 401]) == {"a" * 401: Fault(400, "longer than 400 characters")}
 
 
-async def test_only_the_faulty_ones_of_many_are_told() -> None:
-    assert set(await check_expressions(["/a", "(a+)+$", "/b", "(", "/b"])) == {"(a+)+$", "("}
+async def test_the_first_faulty_one_of_many_is_told() -> None:
+    assert set(await check_expressions(["/a", "(a+)+$", "/b", "(", "/b"])) == {"(a+)+$"}
+    assert set(await check_expressions(["/a", "(", "(a+)+$"])) == {"("}
+
+
+async def test_few_may_wait_for_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_WAITING", 2)
+    outcomes = await asyncio.gather(*(find_fault(f"/{number}") for number in range(5)), return_exceptions=True)
+    assert sum(isinstance(outcome, TooMany) for outcome in outcomes) in (2, 3)
+    assert await find_fault("/a") is None
 
 
 async def test_without_expressions_no_child_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,10 +287,10 @@ async def test_what_is_accepted_ends_quickly_in_texts_that_the_trial_does_not_kn
     words = [first + second for first in "ab/1" for second in ["", *"ab/1"] if second != first]
     texts = [lead + word * 30 + end for word in words for lead in ("", "/", "ab") for end in ("", "!", "/")]
     texts += [(word * 2048)[:2047] + "!" for word in words]
-    faults = await check_expressions(patterns)
+    faults = [pattern for pattern in patterns if await find_fault(pattern)]
     accepted = [pattern for pattern in patterns if pattern not in faults]
     assert len(accepted) > 5
     assert slow_expression(accepted, texts) is None
     # The texts are such that they tell a bad expression.
     assert slow_expression(["ab", "(?:a|b|ab)*$"], texts) == "(?:a|b|ab)*$"
-    assert slow_expression(list(faults), texts) in faults
+    assert slow_expression(faults, texts) in faults

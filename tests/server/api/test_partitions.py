@@ -140,7 +140,7 @@ async def test_an_archived_partition_is_read_as_it_was(
     assert not (await figures(owner, app, 2))["pages"]["pages"]
 
     for visitor in visitors:
-        assert (await visitor.post(view(9))).refusal == (403, "session-refused")
+        assert (await visitor.post(view(9))).refusal == (403, "token-refused")
         visitor.token = second
         assert (await visitor.ask_hello(session=visitor.welcome.session)).refusal == (403, "session-refused")
     assert (await page(place, token).ask_hello()).refusal == (403, "token-refused")
@@ -162,7 +162,7 @@ async def test_an_archived_partition_is_read_as_it_was(
     assert (await page(after.place, second).ask_hello()).status == 200
     late = visitors[0]
     late.url = after.place.server.url
-    assert (await late.post(view(9))).refusal == (403, "session-refused")
+    assert (await late.post(view(9))).refusal == (403, "token-refused")
 
 
 async def test_what_is_exported_is_what_was_sent(history: History, start_server: Start, http: ClientSession) -> None:

@@ -45,7 +45,7 @@ async def link(admin: Client) -> dict[str, Any]:
 async def counts(data: Path) -> tuple[list[str], list[str], list[str]]:
     """Organisations, users and audit entries in the store of a server that has ended."""
     async with opened(data, Settings()) as services:
-        return await services.accounts._changes.read(
+        return await services.accounts._changes.transact(
             lambda collections: (
                 [one.id for one in collections.organisations.where()],
                 [one.id for one in collections.users.where()],
