@@ -20,6 +20,7 @@ class Member(Struct, frozen=True):
     """A person of an app: `owner`, or the state of the invitation."""
 
     username: str
+    """In lower case."""
     state: str
     invited: int | None
     reminded: int | None

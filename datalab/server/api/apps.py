@@ -35,6 +35,7 @@ class AppShown(Struct, frozen=True):
     name: str
     full_name: str
     owner: str
+    """User name in lower case."""
     owned: bool
     """By whoever asks."""
     urls: list[str]
