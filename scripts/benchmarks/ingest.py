@@ -72,9 +72,9 @@ def aggregated(appliance: Appliance) -> int:
     """Events in the figures."""
     with urllib.request.urlopen(f"http://127.0.0.1:{appliance.port}/metrics", timeout=30) as response:
         for line in response.read().decode().splitlines():
-            if line.startswith("datalab_partition_events{"):
+            if line.startswith("datalab_partition_events "):
                 return int(line.rpartition(" ")[2])
-    return 0
+    raise AssertionError("/metrics does not tell the events in the figures")
 
 
 def measure(appliance: Appliance, scale: float) -> list[Result]:
