@@ -83,6 +83,9 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
         if other.status < 400:
             raise
         refusal = Refusal(other.reason)
+    except ConnectionError:
+        # Whoever asked is gone, for instance to the next page, and hears no answer.
+        return web.Response(status=499)
     except Exception:
         log.exception("%s %s failed", request.method, request.path)
         refusal = Failure("the appliance made a mistake; its log says more")

@@ -1,6 +1,9 @@
 """The dashboard's socket: for people who may see the app, and only when something changed."""
 
 import asyncio
+import socket as socket_module
+import struct
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -91,3 +94,33 @@ async def test_logging_out_hides_the_figures(shop: Shop, start_server: Start, ht
         assert response.status in (302, 303)
     assert await refused(http, f"{server.url}/api/v1/live?app={shop.app}", headers) == 401
     assert (await dashboard.get(f"/api/v1/apps/{shop.app}/insights/live")).refusal == (401, "unauthenticated")
+
+
+async def test_a_page_that_goes_away_at_once_is_no_fault(shop: Shop, start_server: Start, http: ClientSession) -> None:
+    server = start_server()
+    dashboard = await log_in(http, server.url, shop.app)
+    request = (
+        f"GET /api/v1/live?app={shop.app} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {server.url}\r\n"
+        f"Cookie: {dashboard.cookies['Cookie']}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    ).encode()
+
+    def come_and_go(seconds: float) -> None:
+        with socket_module.create_connection(("127.0.0.1", server.port)) as connection:
+            # Closing resets the connection instead of saying goodbye.
+            connection.setsockopt(socket_module.SOL_SOCKET, socket_module.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request)
+            time.sleep(seconds)
+
+    for number in range(150):
+        await asyncio.to_thread(come_and_go, number % 15 / 5000)
+
+    async def online() -> bool:
+        people = (await dashboard.get("/api/v1/organisation/people")).read(list[dict[str, object]])
+        return any(person["online"] for person in people)
+
+    end = time.monotonic() + 20
+    while await online():
+        assert time.monotonic() < end
+        await asyncio.sleep(0.1)
+    assert "Traceback" not in server.log.read_text()
