@@ -47,22 +47,12 @@ class Archive:
         """
         if number is None or number == app.partition:
             return app
-        record = await self._partitions.record(app, number)
-        return replace(
-            app,
-            configuration=record.configuration,
-            origins=record.origins,
-            time_zone=record.time_zone,
-            partition=record.number,
-            locked=True,
-            token=None,
-            retiring=None,
-        )
+        return under(app, await self._partitions.record(app, number))
 
     async def latest(self, app: App) -> App:
         """The app as it was in the partition sealed last, the app itself where all are deleted."""
-        numbers = [record.number for record in await self._partitions.records(app)]
-        return await self.as_it_was(app, max(numbers, default=None))
+        records = await self._partitions.records(app)
+        return under(app, records[0]) if records and records[0].number != app.partition else app
 
     async def delete(self, actor: Actor, id: str, number: int, confirm: str) -> None:
         """Delete a sealed partition for good. Raises Missing, Forbidden, Invalid; Locked for the open one."""
@@ -92,3 +82,17 @@ class Archive:
             urls=app.origins if is_open else record.origins,
             time_zone=app.time_zone if is_open else record.time_zone,
         )
+
+
+def under(app: App, record: PartitionRecord) -> App:
+    """The app under which a sealed partition ran."""
+    return replace(
+        app,
+        configuration=record.configuration,
+        origins=record.origins,
+        time_zone=record.time_zone,
+        partition=record.number,
+        locked=True,
+        token=None,
+        retiring=None,
+    )

@@ -70,16 +70,10 @@ class Partitions:
         the others from it."""
         for record in await self._documents.run(lambda collections: collections.partitions.where()):
             key = PartitionKey(record.app, record.number)
-            try:
-                if record.deleted:
-                    with suppress(Missing):
-                        await self._delete(key)
-                elif record.sealed is not None:
-                    await self._put_aside(key)
-            except Refusal as refusal:
-                log.error("partition %s is not put aside yet: %s", key, refusal.detail)
-                if not record.deleted:
-                    self._left[f"archiving of {key}"] = partial(self._put_aside, key)
+            if record.deleted:
+                await self._carry_out(f"deletion of {key}", partial(self._delete, key))
+            elif record.sealed is not None:
+                await self._carry_out(f"archiving of {key}", partial(self._put_aside, key))
         await self._forget_deleted()
         for app in self._directory.all():
             if app.partition:
@@ -193,8 +187,7 @@ class Partitions:
                     if record.deleted:
                         key = PartitionKey(record.app, record.number)
                         await self._close(key)
-                        with suppress(Missing):
-                            await self._delete(key)
+                        await self._delete(key)
             await self._forget_deleted()
 
         await self._carry_out(f"deletion of data of {app.full_name}", work)
@@ -245,7 +238,8 @@ class Partitions:
     async def _delete(self, key: PartitionKey) -> None:
         self._archived.pop(key, None)
         await self._aggregation.forget(key)
-        await self._journal.delete(key)
+        with suppress(Missing):
+            await self._journal.delete(key)
 
     async def _forget_deleted(self) -> None:
         """Remove the records whose files are gone."""

@@ -6,9 +6,9 @@ import pyotp
 from msgspec import Struct
 from msgspec.structs import replace
 
-from datalab.errors import Invalid, Taken, Unauthenticated
-from datalab.model.accounts import SecondFactor, User
-from datalab.model.permissions import Actor
+from datalab.errors import Invalid, Taken
+from datalab.model.accounts import SecondFactor
+from datalab.model.permissions import Actor, demand_person
 from datalab.services.changes import Change, Changes
 from datalab.services.logins import Logins, code_fits
 from datalab.services.passwords import digest
@@ -46,7 +46,7 @@ class SecondFactors:
         secret = pyotp.random_base32()
 
         def work(change: Change) -> Enrolment:
-            current = account(change)
+            current = demand_person(change.actor)
             if current.second_factor is not None and current.second_factor.confirmed:
                 raise Taken("a second factor is in force already; remove it first")
             change.collections.users.replace(replace(current, second_factor=SecondFactor(secret=secret)))
@@ -59,7 +59,7 @@ class SecondFactors:
         codes = [secrets.token_hex(RECOVERY_BYTES) for _ in range(RECOVERY_CODES)]
 
         def work(change: Change) -> RecoveryCodes:
-            current = account(change)
+            current = demand_person(change.actor)
             factor = current.second_factor
             if factor is None or factor.confirmed:
                 raise Invalid("no second factor waits for its first code; begin one")
@@ -78,15 +78,8 @@ class SecondFactors:
         await self._logins.confirm(actor, password)
 
         def work(change: Change) -> None:
-            current = account(change)
+            current = demand_person(change.actor)
             change.collections.users.replace(replace(current, second_factor=None))
             change.log(current.organisation, "account.second-factor", f"{current.username} removed it")
 
         await self._changes.run(actor, work)
-
-
-def account(change: Change) -> User:
-    """The account of whoever acts, as it is now; raises Unauthenticated."""
-    if change.actor.user is None:
-        raise Unauthenticated("this is done by a person who is logged in")
-    return change.actor.user
