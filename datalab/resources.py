@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-Resource = Literal["web/templates", "web/dist", "snippet/dist", "snippet/PROTOCOL.md", "systemd", "datalab.toml"]
+Resource = Literal[
+    "web/templates",
+    "web/dist",
+    "snippet/dist",
+    "snippet/PROTOCOL.md",
+    "countries/dist",
+    "systemd",
+    "datalab.toml",
+]
 
 PACKAGE = Path(__file__).resolve().parent
 

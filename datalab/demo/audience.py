@@ -112,6 +112,23 @@ LANGUAGES: dict[str, float] = {
     "sv-SE": 1,
 }
 
+ABROAD = 0.14
+"""Chance that somebody is not in the country of their language."""
+COUNTRIES_ABROAD: dict[str, float] = {
+    "CH": 6,
+    "DE": 5,
+    "AT": 3,
+    "BE": 3,
+    "NL": 3,
+    "GB": 2,
+    "DK": 2,
+    "IE": 2,
+    "LU": 1,
+    "US": 1,
+    "": 2,
+}
+"""Where they are then; of some addresses no country is known."""
+
 HOURS = [9, 5, 3, 2, 2, 4, 10, 20, 30, 37, 42, 46, 50, 46, 42, 41, 43, 50, 60, 72, 78, 66, 40, 19]
 """Weight of each hour of the day, UTC: a lunch break and a long evening."""
 

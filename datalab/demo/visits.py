@@ -9,7 +9,17 @@ from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
-from datalab.demo.audience import BROWSERS, GROWTH, HOURS, LANGUAGES, WEEKDAYS, Browser, Source
+from datalab.demo.audience import (
+    ABROAD,
+    BROWSERS,
+    COUNTRIES_ABROAD,
+    GROWTH,
+    HOURS,
+    LANGUAGES,
+    WEEKDAYS,
+    Browser,
+    Source,
+)
 from datalab.demo.journeys import GUIDE_SITE, LEAVE, SHOP_SITE, Move, Place, Site
 from datalab.model.records import Record
 
@@ -52,6 +62,7 @@ class Choice(Generic[T]):
 
 BROWSER = Choice(BROWSERS, [browser.weight for browser in BROWSERS])
 LANGUAGE = Choice(list(LANGUAGES), list(LANGUAGES.values()))
+COUNTRY_ABROAD = Choice(list(COUNTRIES_ABROAD), list(COUNTRIES_ABROAD.values()))
 HOUR_OF_DAY = Choice(range(24), HOURS)
 
 
@@ -61,6 +72,7 @@ class Visitor(Struct, kw_only=True):
     id: str
     browser: Browser
     language: str
+    country: str
     visits: int = 0
     seen: dict[str, str] = {}
     """The path seen last of each place."""
@@ -75,6 +87,8 @@ class Visits:
         self._start = now_ms - days * DAY
         self._now = now_ms
         self._random = Random(seed)
+        self._travels = Random(f"{seed} travels")
+        """By itself, so that where people are changes nothing of what they do."""
         self._paths = {
             name: Choice(list(place.paths), list(place.paths.values())) for name, place in site.places.items()
         }
@@ -131,11 +145,11 @@ class Visits:
         return [source for source in self._site.sources if source.from_day <= day < source.to_day]
 
     def _newcomer(self) -> Visitor:
-        return Visitor(
-            id=f"{self._random.getrandbits(128):032x}",
-            browser=BROWSER.pick(self._random),
-            language=LANGUAGE.pick(self._random),
-        )
+        id, browser = f"{self._random.getrandbits(128):032x}", BROWSER.pick(self._random)
+        language = LANGUAGE.pick(self._random)
+        abroad = self._travels.random() < ABROAD
+        country = COUNTRY_ABROAD.pick(self._travels) if abroad else language.partition("-")[2]
+        return Visitor(id=id, browser=browser, language=language, country=country)
 
     def _time_of_return(self, end: int) -> int:
         days = self._random.lognormvariate(math.log(MEDIAN_DAYS_BETWEEN_VISITS), 1.0)
@@ -192,6 +206,7 @@ class RecordMaker:
         self._visitor = visitor.id
         self._user_agent = visitor.browser.user_agent
         self._language = visitor.language
+        self._country = visitor.country
         self._referrer = source.referrer
         self._session = f"{visitor.id}-{visitor.visits}"
 
@@ -204,6 +219,7 @@ class RecordMaker:
             referrer=self._referrer,
             user_agent=self._user_agent,
             language=self._language,
+            country=self._country,
             session=self._session,
         )
 
@@ -216,6 +232,7 @@ class RecordMaker:
             referrer=self._referrer,
             user_agent=self._user_agent,
             language=self._language,
+            country=self._country,
             session=self._session,
         )
 
@@ -230,6 +247,7 @@ class RecordMaker:
             referrer=self._referrer,
             user_agent=self._user_agent,
             language=self._language,
+            country=self._country,
             session=self._session,
         )
 

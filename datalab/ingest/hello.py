@@ -121,7 +121,7 @@ class Reception:
         self._tickets = tickets
         self._clock = clock
 
-    async def open(self, app: App, hello: Hello, user_agent: str, intake: Intake) -> Stream:
+    async def open(self, app: App, hello: Hello, user_agent: str, country: str, intake: Intake) -> Stream:
         """A new stream, on disk. Raises Unavailable."""
         now = self._clock()
         visitor = hello.visitor or secrets.token_hex(16)
@@ -129,7 +129,11 @@ class Reception:
             visitor=bytes.fromhex(visitor),
             started=now,
             context=Context(
-                user_agent=user_agent, language=hello.language, referrer=hello.referrer, screen=hello.screen
+                user_agent=user_agent,
+                language=hello.language,
+                referrer=hello.referrer,
+                screen=hello.screen,
+                country=country,
             ),
         )
         number = await intake.open_stream(opening)

@@ -59,16 +59,18 @@ async def preflight(request: web.Request) -> web.Response:
 
 async def hello(request: web.Request) -> web.Response:
     """`POST /api/v1/hello`."""
+    services = request.app[SERVICES]
     try:
         message = read(decode_hello, await body(request))
-        welcome = await request.app[SERVICES].ingest.hello(
+        welcome = await services.ingest.hello(
             request.headers.get("x-datalab-token", ""),
             origin_of(request),
             printable(request.headers.get("User-Agent", ""))[:MAX_USER_AGENT],
             message,
+            services.countries.of(request.remote),
         )
     except Refusal as refusal:
-        request.app[SERVICES].partitions.gate.refuse(refusal.code)
+        services.partitions.gate.refuse(refusal.code)
         return cross_origin(request, problem(refusal))
     return cross_origin(request, answer(welcome))
 

@@ -110,7 +110,17 @@ def test_a_visit_keeps_its_browser_and_starts_with_a_page_view(shop: list[Record
         sessions[record.session].append(record)
     assert all(events[0].kind == "urlchange" for events in sessions.values())
     for events in by_visitor(shop).values():
-        assert len({event.user_agent for event in events}) == 1
+        assert len({(event.user_agent, event.country) for event in events}) == 1
+
+
+def test_most_are_in_the_country_of_their_language_and_some_elsewhere(shop: list[Record]) -> None:
+    people = [events[0] for events in by_visitor(shop).values()]
+    at_home = sum(person.language.endswith(f"-{person.country}") for person in people)
+    assert 0.8 < at_home / len(people) < 0.95
+    countries = Counter(person.country for person in people)
+    assert countries.most_common(1)[0][0] == "DE"
+    assert countries["CH"] > 20
+    assert 5 < countries[""] < 100
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

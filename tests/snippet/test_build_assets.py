@@ -1,4 +1,4 @@
-"""The build of what browsers load: `scripts/build_assets.py`."""
+"""The build of what browsers load, and the country database that comes along: `scripts/build_assets.py`."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ NODE_LESS = {"PATH": ""}
 @pytest.fixture
 def copy(script: Path, tmp_path: Path) -> Path:
     """A copy of the sources with what was built from them."""
-    for name in ("scripts", "snippet", "web"):
+    for name in ("scripts", "snippet", "web", "countries"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("node_modules"))
     return tmp_path
 
@@ -35,7 +35,14 @@ def test_what_is_up_to_date_needs_no_node(copy: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["snippet/src/clicks.ts", "snippet/package-lock.json", "web/styles/app.css", "scripts/precompress.mjs"]
+    "source",
+    [
+        "snippet/src/clicks.ts",
+        "snippet/package-lock.json",
+        "web/styles/app.css",
+        "scripts/precompress.mjs",
+        "countries/package-lock.json",
+    ],
 )
 def test_a_changed_source_asks_for_node_and_says_what_to_install(copy: Path, source: str) -> None:
     with (copy / source).open("a") as file:
@@ -47,14 +54,20 @@ def test_a_changed_source_asks_for_node_and_says_what_to_install(copy: Path, sou
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("lost", ["snippet/dist/datalab.js", "web/dist/manifest.json", "web/dist/.sources"])
+@pytest.mark.parametrize(
+    "lost", ["snippet/dist/datalab.js", "web/dist/manifest.json", "web/dist/.sources", "countries/dist/countries.mmdb"]
+)
 def test_what_is_lost_is_built_again(copy: Path, lost: str) -> None:
     (copy / lost).unlink()
     assert build(copy).returncode == 1
 
 
+def test_the_licence_of_the_countries_comes_along(script: Path) -> None:
+    assert "nro.net" in (ROOT / "countries/dist/NRO_LICENSE").read_text()
+
+
 def test_the_lock_files_name_no_host() -> None:
-    for package in ("snippet", "web"):
+    for package in ("snippet", "web", "countries"):
         lock = (ROOT / package / "package-lock.json").read_text()
         assert '"resolved"' not in lock
         assert "://" not in lock

@@ -48,7 +48,11 @@ def random_write(chance: random.Random) -> Write:
             visitor=chance.randbytes(16),
             started=chance.choice([0, -(2**40), 2**40, chance.randrange(2**53)]),
             context=Context(
-                user_agent=chance.choice(TEXTS), language="de-CH", referrer=chance.choice(TEXTS), screen="390x844"
+                user_agent=chance.choice(TEXTS),
+                language="de-CH",
+                referrer=chance.choice(TEXTS),
+                screen="390x844",
+                country=chance.choice(["", "CH", "DE"]),
             ),
             imported=chance.random() < 0.3,
         )

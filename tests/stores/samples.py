@@ -5,6 +5,7 @@ from datalab.model.apps import App, IssuedToken, Membership, PartitionRecord, St
 from datalab.model.audit import AuditEntry, AuditLog
 from datalab.model.configuration import Configuration, Element, Funnel, Revisions, Stage
 from datalab.model.notifications import Kind, Notification
+from datalab.model.segments import SavedSegment
 
 HTML = "<script>alert('x')</script> & \"quotes\" \\ %s {{ }} $where"
 WIDE = "Zoë Кузнецова 日本語 🏺 e\u0301"
@@ -107,6 +108,12 @@ SAMPLES = {
             hidden=True,
         ),
     ],
+    "segments": [
+        SavedSegment(
+            id="5e9a", app="a1", name=WIDE, text=f'event is "{HTML}"', by="annabel", created=2**40, changed=2**53
+        ),
+        SavedSegment(id="5e9b", app="a2", name=HTML, text="visit is new", by="", created=1, changed=1),
+    ],
     "audit_logs": [AuditLog(id="a1", length=2**40), AuditLog(id="organisation:acme.example")],
     "audit_entries": [
         AuditEntry(id="a1/1", number=1, at=2**53, by="annabel", action="app.edit", details=[HTML, WIDE, ""]),
@@ -123,4 +130,5 @@ OTHERS = {  # by the field that is asked for most
     "join_links": "organisation",
     "partitions": "app",
     "notifications": "user",
+    "segments": "app",
 }

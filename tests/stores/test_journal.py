@@ -37,7 +37,13 @@ async def test_a_new_partition_is_empty(journal: Journal) -> None:
 
 async def test_what_is_appended_is_replayed(journal: Journal) -> None:
     await journal.open(KEY)
-    zoe = Context(user_agent="Zoë 🏺", language="日本語", referrer="https://a.example/?q=\u00fc\x00", screen="390x844")
+    zoe = Context(
+        user_agent="Zoë 🏺",
+        language="日本語",
+        referrer="https://a.example/?q=\u00fc\x00",
+        screen="390x844",
+        country="CH",
+    )
     writes: list[Write] = [
         ([opening(1, context=zoe), opening(2, imported=True), opening(3, context=zoe)], events(0)),
         ([], events(5)),

@@ -8,12 +8,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from datalab.model.events import Batch, Position
+from datalab.model.events import Batch, Context, Position
 from datalab.stores.embedded import batch_format
 from datalab.stores.embedded.batch_format import (
     HEADER,
     Column,
     Damaged,
+    Payload,
     Unknown,
     check_batch,
     decode_batch,
@@ -101,6 +102,41 @@ def in_format(number: int, data: bytes) -> bytes:
     """The batch as another version would mark it."""
     head = data[:4] + struct.pack("<H", number) + data[6 : HEADER.size - 4]
     return head + struct.pack("<I", zlib.crc32(data[HEADER.size :], zlib.crc32(head + bytes(4)))) + data[HEADER.size :]
+
+
+class ContextWithoutCountry(msgspec.Struct, frozen=True, kw_only=True):
+    """As journals had it that were written before countries were known."""
+
+    user_agent: str = ""
+    language: str = ""
+    referrer: str = ""
+    screen: str = ""
+
+
+class PayloadWithoutCountry(Payload, frozen=True, array_like=True):
+    """The same."""
+
+    contexts: list[ContextWithoutCountry]
+
+
+SEEN = {"user_agent": "Firefox/128", "language": "de-CH", "referrer": "https://search.example/", "screen": "390x844"}
+
+
+def test_a_batch_without_countries_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = batch(openings=[opening(1, context=ContextWithoutCountry(**SEEN))])
+    monkeypatch.setattr(batch_format, "Payload", PayloadWithoutCountry)
+    data = encode_batch(old)
+    monkeypatch.undo()
+    assert b"country" not in zlib.decompress(data[HEADER.size :])
+    assert [opening.context for opening in decode(data).openings] == [Context(**SEEN, country="")]
+
+
+def test_a_batch_with_countries_is_read_by_an_earlier_version() -> None:
+    data = encode_batch(batch(openings=[opening(1, context=Context(**SEEN, country="CH"))]))
+    assert [opening.context.country for opening in decode(data).openings] == ["CH"]
+    payload = msgspec.msgpack.decode(zlib.decompress(data[HEADER.size :]), type=PayloadWithoutCountry)
+    assert payload.contexts == [ContextWithoutCountry(**SEEN)]
+    assert read_header(data).format == 1
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x90", b"\xc1", msgspec.msgpack.encode([[], b"", 1, 2, b"", [], []])])

@@ -165,7 +165,7 @@ async def test_a_store_of_an_earlier_version_reads_with_defaults(old: EmbeddedDo
             last_partition=0,
         )
     ]
-    for name in ("api_keys", "join_links", "partitions", "notifications", "audit_logs", "audit_entries"):
+    for name in ("api_keys", "join_links", "partitions", "notifications", "segments", "audit_logs", "audit_entries"):
         assert await old.run(lambda c, name=name: getattr(c, name).where()) == []
 
 

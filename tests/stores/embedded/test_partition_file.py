@@ -469,3 +469,19 @@ def test_a_full_and_then_read_only_disk_needs_no_reopening(small_disk: Path, cap
     assert file.verify() == []
     assert caplog.text == ""
     file.close()
+
+
+def test_the_end_is_known_from_the_headers(path: Path, ends: list[int]) -> None:
+    whole = path.read_bytes()
+    file = PartitionFile(KEY, path)
+    assert file.end() == Position(4, 12)
+    path.write_bytes(whole + b"torn")
+    assert file.end() == Position(4, 12)
+    # A damaged batch is counted by those behind it.
+    at = ends[1] + HEADER.size + 3
+    path.write_bytes(whole[:at] + b"\0\0" + whole[at + 2 :])
+    assert file.end() == Position(4, 12)
+    path.write_bytes(whole[: ends[2]])
+    assert file.end() == Position(2, 6)
+    path.write_bytes(MAGIC)
+    assert file.end() == START
