@@ -1,7 +1,7 @@
 """For each value of something, the bitmap of the sessions that have it."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ EMPTY = BitMap()
 class Bitmaps:
     """Sessions by code; a code nobody has takes no room."""
 
-    def __init__(self, by_code: dict[int, BitMap] | None = None) -> None:
-        self.by_code = by_code if by_code is not None else {}
+    def __init__(self) -> None:
+        self.by_code: dict[int, BitMap] = {}
+        self._changed: set[int] = set()
 
     def __getitem__(self, code: int) -> BitMap:
         return self.by_code.get(code, EMPTY)
@@ -23,24 +24,48 @@ class Bitmaps:
     def add(self, codes: Integers, sessions: Integers) -> None:
         """Session k has code k; repeats do no harm."""
         for code, chosen in grouped(codes, sessions):
+            self.add_all(code, chosen)
+
+    def add_all(self, code: int, sessions: Integers) -> None:
+        """Sessions that all have one code."""
+        if len(sessions):
             bitmap = self.by_code.get(code)
             if bitmap is None:
-                self.by_code[code] = bitmap_of(chosen)
+                self.by_code[code] = bitmap_of(sessions)
             else:
-                bitmap |= bitmap_of(chosen)
+                bitmap |= bitmap_of(sessions)
+            self._changed.add(code)
 
     def remove(self, codes: Integers, sessions: Integers) -> None:
         """Session k has code k no longer."""
         for code, chosen in grouped(codes, sessions):
-            self.by_code[code] -= bitmap_of(chosen)
+            self.remove_all(code, chosen)
 
-    def union(self, first: int, end: int) -> BitMap:
-        """Sessions with any code in first..end (end excluded)."""
-        if end - first > len(self.by_code):
-            chosen = [bitmap for code, bitmap in self.by_code.items() if first <= code < end]
-        else:
-            chosen = [self.by_code[code] for code in range(first, end) if code in self.by_code]
+    def remove_all(self, code: int, sessions: Integers) -> None:
+        """Sessions that have a code no longer."""
+        bitmap = self.by_code.get(code)
+        if bitmap is not None and len(sessions):
+            bitmap -= bitmap_of(sessions)
+            self._changed.add(code)
+
+    def union(self, codes: Iterable[int]) -> BitMap:
+        """Sessions with any of the codes."""
+        chosen = [self.by_code[code] for code in codes if code in self.by_code]
         return BitMap.union(*chosen) if chosen else BitMap()
+
+    def changes(self) -> dict[int, bytes]:
+        """The bitmaps that changed since the last call."""
+        changed, self._changed = self._changed, set()
+        return {code: self.by_code[code].serialize() for code in sorted(changed)}
+
+    def mark_all(self) -> None:
+        """Take every bitmap for changed."""
+        self._changed = set(self.by_code)
+
+    def load(self, by_code: dict[int, bytes]) -> None:
+        """Take over saved bitmaps, over what is there."""
+        for code, data in by_code.items():
+            self.by_code[code] = BitMap.deserialize(data)
 
 
 def grouped(codes: Integers, sessions: Integers) -> Iterator[tuple[int, NDArray[np.uint32]]]:
@@ -58,7 +83,7 @@ def grouped(codes: Integers, sessions: Integers) -> Iterator[tuple[int, NDArray[
 
 def bitmap_of(sessions: Integers) -> BitMap:
     """An array's sessions as a bitmap; pyroaring takes `array` at three times the speed of other buffers."""
-    return BitMap(array("I", sessions.astype(np.uint32).tobytes()))
+    return BitMap(array("I", sessions.astype(np.uint32, copy=False).tobytes()))
 
 
 def members(bitmap: BitMap) -> NDArray[np.uint32]:

@@ -1,17 +1,17 @@
-"""A property of sessions: its values as small integers, and the sessions that have each."""
+"""The values of a property of sessions or events, as small integers in the order of their first appearance."""
 
-from datalab.aggregate.bitmaps import Bitmaps
 from datalab.model.routes import OTHER
 
 
 class Dimension:
-    """Values beyond `cap` are counted under `(other)`."""
+    """Values beyond `cap` are `(other)`."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, *always: str) -> None:
         self._cap = cap
         self._codes: dict[str, int] = {}
         self.values: list[str] = []
-        self.sessions = Bitmaps()
+        for value in always:
+            self.code(value)
 
     def code(self, value: str) -> int:
         """The value's integer, that of `(other)` once the cap is reached."""
@@ -23,7 +23,11 @@ class Dimension:
             self.values.append(value)
         return code
 
-    def restore(self, values: list[str], sessions: Bitmaps) -> None:
+    def find(self, value: str) -> int | None:
+        """The value's integer, None where it never appeared."""
+        return self._codes.get(value)
+
+    def restore(self, values: list[str]) -> None:
         """Take over what a snapshot holds."""
-        self.values, self.sessions = values, sessions
+        self.values = values
         self._codes = {value: code for code, value in enumerate(values)}

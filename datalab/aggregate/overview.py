@@ -1,61 +1,72 @@
-"""Headline figures and the line of page views."""
+"""Headline figures, and those of the period before."""
 
 import numpy as np
+from msgspec.structs import asdict
 from numpy.typing import NDArray
 
-from datalab.aggregate.bitmaps import members
 from datalab.aggregate.funnel import conversion_rate
-from datalab.aggregate.partition import PartitionAggregate
-from datalab.aggregate.selection import Selection, distinct, sessions_between
-from datalab.model.figures import Overview, Point
-from datalab.model.ranges import Range, buckets, day_start, show
+from datalab.aggregate.partition import Flag, PartitionAggregate
+from datalab.aggregate.question import Question
+from datalab.aggregate.selection import Selection
+from datalab.aggregate.series import page_views, series
+from datalab.aggregate.spread import NOTHING, Spread, spread
+from datalab.model.figures import Overview, Totals
+from datalab.model.ranges import Range, show
+from datalab.model.segments import write_segment
 
 
-def overview(aggregate: PartitionAggregate, app: str, range: Range, zone: str) -> Overview:
-    """SEMANTICS: visitor, session, page view, bounce, session duration, conversion rate."""
-    selection = Selection(aggregate, range)
-    chosen, sessions = selection.sessions, aggregate.sessions
-    count = len(chosen)
-    views = selection.views()
-    bounces = np.count_nonzero((sessions.views.values[chosen] == 1) & (sessions.actions.values[chosen] == 0))
-    durations = sessions.last.values[chosen] - sessions.first.values[chosen]
-    unit, series = line(aggregate, range, zone, aggregate.rows.time.values[views])
+def overview(
+    aggregate: PartitionAggregate, question: Question, before: Range | None = None, bucket: str | None = None
+) -> Overview:
+    """SEMANTICS: visitor, session, page view, bounce, session duration, conversion rate. Raises Invalid where the range
+    has too many buckets."""
+    selection = Selection(aggregate, question)
+    previous = None
+    if before is not None:
+        earlier = Question(app=question.app, range=before, zone=question.zone, segment=question.segment)
+        previous = totals(Selection(aggregate, earlier))
+    unit, points = series(selection, bucket)
+    zone = question.zone
     return Overview(
-        app=app,
-        from_=show(range.from_, zone),
-        to=show(range.to, zone),
-        visitors=selection.visitors,
-        sessions=count,
-        page_views=len(views),
-        views_per_session=len(views) / count if count else None,
-        bounce_rate=int(bounces) / count if count else None,
-        duration_mean=int(durations.sum()) / (count * 1000) if count else None,
-        duration_median=float(np.median(durations)) / 1000 if count else None,
-        conversion_rate=conversion_rate(aggregate, selection),
+        app=question.app,
+        from_=show(question.range.from_, zone),
+        to=show(question.range.to, zone),
+        segment=write_segment(question.segment),
+        **asdict(totals(selection)),
+        previous_from=show(before.from_, zone) if before else None,
+        previous_to=show(before.to, zone) if before else None,
+        previous=previous,
         bucket=unit,
-        series=series,
+        series=points,
     )
 
 
-def line(
-    aggregate: PartitionAggregate, range: Range, zone: str, view_times: NDArray[np.int64]
-) -> tuple[str, list[Point]]:
-    """Page views and visitors for each hour or day; an open end is where the first or last event lies."""
-    times = aggregate.rows.time.values
-    if len(times) == 0:
-        return "day", []
-    from_ = range.from_ if range.from_ is not None else day_start(int(times.min()), zone)
-    to = range.to if range.to is not None else max(int(times.max()) + 1, from_ + 1)
-    if to <= from_:
-        return "day", []
-    cut = buckets(from_, to, zone)
-    edges = np.array(cut.edges, dtype=np.int64)
-    counts = np.bincount(np.searchsorted(edges, view_times, side="right") - 1, minlength=len(edges) - 1)
-    visitors = [
-        distinct(aggregate, members(sessions_between(aggregate, begin, end)))
-        for begin, end in zip(cut.edges[:-1], cut.edges[1:], strict=True)
-    ]
-    return cut.unit, [
-        Point(start=start, page_views=int(page_views), visitors=seen)
-        for start, page_views, seen in zip(cut.starts, counts, visitors, strict=True)
-    ]
+def totals(selection: Selection) -> Totals:
+    """The headline figures of a selection."""
+    count = len(selection.bitmap)
+    views = page_views(selection)
+    bounces = selection.bitmap.intersection_cardinality(selection.aggregate.flagged(Flag.BOUNCED))
+    lasted = durations(selection)
+    return Totals(
+        visitors=selection.visitors,
+        sessions=count,
+        page_views=views,
+        views_per_session=views / count if count else None,
+        bounce_rate=bounces / count if count else None,
+        duration_mean=lasted.mean_seconds,
+        duration_median=lasted.median_seconds,
+        conversion_rate=conversion_rate(selection),
+    )
+
+
+def durations(selection: Selection) -> Spread:
+    """How long the sessions lasted, ms."""
+    sessions = selection.aggregate.sessions
+
+    def lasted(session: NDArray[np.uint32], _: Range) -> Spread:
+        return spread(sessions.last.values[session] - sessions.first.values[session])
+
+    found = NOTHING
+    for part in selection.parts("durations", lasted):
+        found = found.plus(part)
+    return found

@@ -1,67 +1,125 @@
 """Routes: views, visitors, entries, exits and time."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from datalab.aggregate.bitmaps import bitmap_of, members
+from datalab.aggregate.meanings import NONE
 from datalab.aggregate.partition import PartitionAggregate
-from datalab.aggregate.selection import Selection, distinct
+from datalab.aggregate.question import Question
+from datalab.aggregate.selection import Selection, count_distinct, distinct, visitors_by_code
+from datalab.aggregate.sums import Sum, Table, by_code, tables
+from datalab.aggregate.trails import Trail, inside, trail
 from datalab.model.figures import Page, Pages
 from datalab.model.ranges import Range, show
+from datalab.model.segments import write_segment
+
+AT_ONCE = 20_000
+"""Of so many sessions the page views are looked at one by one."""
 
 
-def pages(aggregate: PartitionAggregate, app: str, range: Range, zone: str, limit: int | None = None) -> Pages:
+class Routes(Sum, frozen=True):
+    """By route code."""
+
+    views: NDArray[np.int64]
+    spent: NDArray[np.int64]
+    """Time on route, ms."""
+    visitors: NDArray[np.int64]
+    entries: NDArray[np.int64]
+    exits: NDArray[np.int64]
+
+
+def pages(aggregate: PartitionAggregate, question: Question, limit: int | None = None) -> Pages:
     """Routes by views, equal ones by name; at most `limit` of them."""
-    selection = Selection(aggregate, range)
-    routes = aggregate.dimensions["route"]
-    rows = selection.views()
-    route = aggregate.rows.route.values[rows]
-    views = np.bincount(route, minlength=len(routes.values))
-    spent = np.bincount(route, weights=aggregate.rows.dwell.values[rows], minlength=len(routes.values))
-    codes = sorted(np.flatnonzero(views).tolist(), key=lambda code: (-views[code], routes.values[code]))
-    count_visitors = visitors_of_routes(aggregate, selection, rows, route)
+    names = aggregate.dimensions["route"].values
+    routes = Selection(aggregate, question).total("pages", routes_of)
+    views = routes.views.tolist()
+    codes = sorted(np.flatnonzero(routes.views).tolist(), key=lambda code: (-views[code], names[code]))
     return Pages(
-        app=app,
-        from_=show(range.from_, zone),
-        to=show(range.to, zone),
-        page_views=len(rows),
+        app=question.app,
+        from_=show(question.range.from_, question.zone),
+        to=show(question.range.to, question.zone),
+        segment=write_segment(question.segment),
+        page_views=sum(views),
         pages=[
             Page(
-                route=routes.values[code],
-                views=int(views[code]),
-                visitors=count_visitors(code),
-                entries=aggregate.entries[code].intersection_cardinality(selection.bitmap),
-                exits=aggregate.exits[code].intersection_cardinality(selection.bitmap),
-                seconds_mean=float(spent[code]) / (int(views[code]) * 1000),
+                route=names[code],
+                views=views[code],
+                visitors=int(routes.visitors[code]),
+                entries=int(routes.entries[code]),
+                exits=int(routes.exits[code]),
+                seconds_mean=int(routes.spent[code]) / (views[code] * 1000),
             )
             for code in codes[:limit]
         ],
     )
 
 
-def visitors_of_routes(
-    aggregate: PartitionAggregate, selection: Selection, rows: NDArray[np.intp], route: NDArray[np.uint32]
-) -> Callable[[int], int]:
-    """Counts the visitors who viewed a route within the range.
+def routes_of(part: Selection) -> Routes:
+    """Of some of the sessions."""
+    aggregate, sessions = part.aggregate, part.aggregate.sessions
+    codes = len(aggregate.dimensions["route"].values)
+    if len(part) <= AT_ONCE:
+        events = trail(aggregate, part.sessions)
+        views = viewed(aggregate, events, part.range)
+        visitors = visitors_viewing(aggregate, events, part.range, codes)
+    else:
+        days = part.parts("pages", lambda session, range: viewed(aggregate, trail(aggregate, session), range))
+        views = tables(days, 2)
+        visitors = visitors_by_bitmap(part, codes)
+    counts = by_code(views, codes)
+    return Routes(
+        views=counts[:, 0],
+        spent=counts[:, 1],
+        visitors=visitors,
+        # 0 is none.
+        entries=np.bincount(sessions.entry.values[part.sessions], minlength=codes + 1)[1:],
+        exits=np.bincount(sessions.exit.values[part.sessions], minlength=codes + 1)[1:],
+    )
 
-    For sessions that lie wholly in the range the route's bitmap tells; those that cross an edge may have viewed the
-    route on the other side of it, so their page views are looked at one by one.
+
+def viewed(aggregate: PartitionAggregate, events: Trail, range: Range) -> Table:
+    """By route, the page views in a range and the time on them (SEMANTICS, time on route)."""
+    events = events.chosen(np.flatnonzero(events.route != NONE))
+    route, time, owner = events.route, events.time, events.owner
+    until = aggregate.sessions.last.values[events.session[owner]]
+    same = owner[1:] == owner[:-1]
+    until[:-1][same] = time[1:][same]
+    if range != Range():
+        chosen = inside(time, range)
+        route, time, until = route[chosen], time[chosen], until[chosen]
+    if len(route) == 0:
+        return tables([], 2)
+    views = np.bincount(route)
+    # Whole milliseconds stay exact in doubles up to 2^53 of them.
+    spent = np.bincount(route, weights=until - time).astype(np.int64)
+    codes = np.flatnonzero(views)
+    return Table(codes, np.stack([views[codes], spent[codes]], axis=1))
+
+
+def visitors_viewing(aggregate: PartitionAggregate, events: Trail, range: Range, codes: int) -> NDArray[np.int64]:
+    """By route code, those who viewed it in a range, page view by page view."""
+    events = events.chosen(np.flatnonzero(events.route != NONE)).within(range)
+    return visitors_by_code(aggregate, events.session[events.owner], events.route, codes)
+
+
+def visitors_by_bitmap(part: Selection, codes: int) -> NDArray[np.int64]:
+    """The same by the sessions that viewed it at all.
+
+    Those with events outside of the range may have viewed the route there; their page views are looked at one by one.
     """
-    chosen, sessions = selection.sessions, aggregate.sessions
-    crossing = np.zeros(len(chosen), dtype=bool)
-    if selection.range.from_ is not None:
-        crossing |= sessions.first.values[chosen] < selection.range.from_
-    if selection.range.to is not None:
-        crossing |= sessions.last.values[chosen] >= selection.range.to
-    inner = bitmap_of(chosen[~crossing])
-    session_of_view = aggregate.rows.session.values[rows]
-    at_edge = np.isin(session_of_view, chosen[crossing])
-    edge_session, edge_route = session_of_view[at_edge], route[at_edge]
-
-    def count_visitors(code: int) -> int:
-        viewing = members(aggregate.dimensions["route"].sessions[code] & inner)
-        return distinct(aggregate, np.append(viewing, edge_session[edge_route == code]))
-
-    return count_visitors
+    aggregate, crossing = part.aggregate, part.crossing
+    having = aggregate.sets["route"]
+    inner = part.bitmap - bitmap_of(crossing)
+    events = trail(aggregate, crossing).within(part.range)
+    route, session = events.route, crossing[events.owner]
+    found = np.zeros(codes, dtype=np.int64)
+    for code in range(codes):
+        at_edge = session[route == code]
+        chosen = having[code] & inner
+        found[code] = (
+            count_distinct(aggregate, np.append(members(chosen), at_edge))
+            if len(at_edge)
+            else distinct(aggregate, chosen)
+        )
+    return found

@@ -1,56 +1,40 @@
 """The aggregate of one partition: takes the journal's batches, keeps what figures are read from."""
 
+from collections import deque
+from enum import IntEnum
+from itertools import chain
+
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from datalab.aggregate.bitmaps import Bitmaps, bitmap_of
+from datalab.aggregate.arrival import Arrivals, Feed
+from datalab.aggregate.bitmaps import Bitmaps, members
+from datalab.aggregate.calendar import Calendar
+from datalab.aggregate.changes import Changes
 from datalab.aggregate.column import Column
 from datalab.aggregate.dimension import Dimension
+from datalab.aggregate.kept import Kept
+from datalab.aggregate.meanings import NONE, Meanings, Tags, is_noise
+from datalab.aggregate.rows import GARBAGE_ROWS, Rows, spans, times
 from datalab.aggregate.rules import Rules
 from datalab.aggregate.sessions import Runs, Sessions, cut_runs, last_times
-from datalab.aggregate.streams import AUDIENCE, REFERRER, Streams
-from datalab.aggregate.texts import NONE, Texts
+from datalab.aggregate.streams import AUDIENCE, CONTEXT, Streams
 from datalab.aggregate.visitors import VisitorIndex
-from datalab.model.events import Batch, Events, Kind, Position
+from datalab.model.events import NOISE_MS, Batch, Events, Kind, Position
 
 IS_ACTION = np.array([kind in (Kind.MOUSECLICK, Kind.MOUSEHOVER, Kind.CUSTOM) for kind in range(256)])
-SLOT_MS = 900_000
-"""A quarter of an hour: every time zone's hours begin at one."""
 
 
-class Rows:
-    """One row an event, in the order of the journal."""
+class Flag(IntEnum):
+    """What a session may be, one bitmap each."""
 
-    COLUMNS = (
-        ("time", np.int64),
-        ("stream", np.uint32),
-        ("kind", np.uint8),
-        ("route", np.uint32),
-        ("session", np.uint32),
-        ("dwell", np.uint32),
-    )
-
-    def __init__(self) -> None:
-        self.time = Column(np.int64)
-        self.stream = Column(np.uint32)
-        self.kind = Column(np.uint8)
-        self.route = Column(np.uint32)
-        """Route code of a page view, NONE for other events."""
-        self.session = Column(np.uint32)
-        self.dwell = Column(np.uint32)
-        """Time on route of a page view, ms."""
-
-    def __len__(self) -> int:
-        return len(self.time)
-
-
-class Marks:
-    """The events of one funnel that match any of its stages, by rising row."""
-
-    def __init__(self) -> None:
-        self.row = Column(np.uint32)
-        self.mask = Column(np.uint32)
+    ALIVE = 0
+    FIRST = 1
+    """Its visitor's first one."""
+    ONLY = 2
+    """Its visitor's only one."""
+    BOUNCED = 3
 
 
 class PartitionAggregate:
@@ -58,31 +42,46 @@ class PartitionAggregate:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        self.calendar = Calendar(rules.zone)
         self.position = Position()
         self.lost_events = 0
         """Events in damaged stretches of the journal."""
-        self.dimensions = {name: Dimension(rules.max_values) for name in (*AUDIENCE, "route")}
-        self.entries = Bitmaps()
-        self.exits = Bitmaps()
-        """By route code."""
-        self.slots = Bitmaps()
-        """Sessions with an event in each SLOT_MS since the epoch."""
-        self.all = BitMap()
-        """Every session."""
+        self.dimensions = {name: Dimension(rules.max_values) for name in (*AUDIENCE, "route", "event")}
+        self.tags = Tags(rules.max_values)
+        self.sets = {
+            name: Bitmaps()
+            for name in (*AUDIENCE, "route", "event", "entry", "exit", "clicked", "tag", "active", "begun", "flag")
+        }
+        """Sessions by code: of a dimension, an element's place, a combination of tags, a day with an event of theirs,
+        the day they began on, a Flag."""
         self.rows = Rows()
         self.sessions = Sessions()
-        self.marks = [Marks() for _ in rules.configuration.funnel]
         self.visitors = VisitorIndex()
         self.last_session = Column(np.uint32)
         """Each visitor's latest session."""
-        self.folded: dict[str, list[str]] = {}
-        """Some of the paths that were folded into each route pattern, to try stages on."""
-        self.attach()
-
-    def attach(self) -> None:
-        """Build what is derived from the parts, at first and after a snapshot is loaded."""
+        self.feed: deque[Feed] = deque(maxlen=50)
+        """The last events, as long as the server runs."""
         self.streams = Streams(self.rules, self.dimensions, self.visitors)
-        self.texts = Texts(self.rules, self.dimensions["route"], self.folded)
+        self.meanings = Meanings(self.rules, self.dimensions["route"], self.dimensions["event"], self.tags)
+        self.changes = Changes(rules.session_timeout_ms)
+        self.kept = Kept()
+        """Parts of answers, as long as they hold."""
+
+    def restored(self) -> None:
+        """Build what is derived, after the parts came from a snapshot."""
+        self.streams.restored()
+        self.tags.restored()
+        self.meanings.restored()
+        self._touch(members(self.alive))
+
+    def flagged(self, flag: Flag) -> BitMap:
+        """Sessions that have a flag."""
+        return self.sets["flag"][flag]
+
+    @property
+    def alive(self) -> BitMap:
+        """Every session."""
+        return self.flagged(Flag.ALIVE)
 
     def take(self, batch: Batch) -> None:
         """Apply a batch; what is missing before it (damage in the journal) is counted as lost."""
@@ -100,192 +99,286 @@ class PartitionAggregate:
         self.position = batch.end
 
     def _add(self, events: Events) -> None:
-        first = len(self.rows)
-        routes, masks = self.texts.read(events)
-        self.rows.time.append(events.time)
-        self.rows.stream.append(events.stream)
-        self.rows.kind.append(events.kind)
-        self.rows.route.append(routes)
-        self.rows.session.fill(len(events), NONE)
-        self.rows.dwell.fill(len(events), 0)
-        for marks, mask in zip(self.marks, masks, strict=True):
-            hits = np.flatnonzero(mask)
-            marks.row.append(hits + first)
-            marks.mask.append(mask[hits])
-        self._place(np.arange(first, first + len(events), dtype=np.uint32))
+        noise = is_noise(events, NOISE_MS)
+        chosen = np.flatnonzero(~noise) if noise.any() else slice(None)
+        stream = events.stream[chosen]
+        if len(stream) == 0:
+            return
+        meaning = self.meanings.read(events)[chosen]
+        context = self.streams.context.values[stream]
+        arrivals = Arrivals(
+            visitor=self.streams.visitor.values[stream],
+            time=events.time[chosen],
+            meaning=meaning,
+            number=np.where(self.meanings.kind.values[meaning] == Kind.MOUSEHOVER, events.number[chosen], 0).astype(
+                np.uint32
+            ),
+            context=context,
+            referrer=self.streams.referrer.values[stream].astype(np.uint32),
+        )
+        self._place(arrivals)
+        self.feed.extend(arrivals.feed(events, chosen, self.feed.maxlen or 0))
 
-    def _place(self, rows: NDArray[np.uint32]) -> None:
+    def _place(self, arrivals: Arrivals) -> None:
         """Put events into sessions. Sessions that late events touch are taken apart and placed anew with them."""
-        visitor = self.streams.visitor.values[self.rows.stream.values[rows]]
-        time = self.rows.time.values[rows]
-        late = time < last_times(self.sessions, self.last_session.values[visitor])
+        late = arrivals.time < last_times(self.sessions, self.last_session.values[arrivals.visitor])
         if late.any():
-            rows = np.concatenate([rows, self._take_apart(visitor[late], time[late])])
-            visitor = self.streams.visitor.values[self.rows.stream.values[rows]]
-            time = self.rows.time.values[rows]
-        before = last_times(self.sessions, self.last_session.values[visitor])
-        runs = cut_runs(visitor, time, rows, before, self.rules.session_timeout_ms)
-        self._enter(runs, rows[runs.order], visitor[runs.order], time[runs.order])
+            # What was there before stays first among events of one time.
+            arrivals = self._take_apart(arrivals.visitor[late], arrivals.time[late]).joined(arrivals)
+        before = last_times(self.sessions, self.last_session.values[arrivals.visitor])
+        runs = cut_runs(arrivals.visitor, arrivals.time, before, self.rules.session_timeout_ms)
+        self._enter(runs, arrivals.ordered(runs.order))
 
-    def _enter(
-        self, runs: Runs, rows: NDArray[np.uint32], visitor: NDArray[np.uint32], time: NDArray[np.int64]
-    ) -> None:
+    def _enter(self, runs: Runs, events: Arrivals) -> None:
         """Add runs of events to their sessions; a session has one run at most."""
         sessions, start, end = self.sessions, runs.start, runs.end
-        route, stream = self.rows.route.values[rows], self.rows.stream.values[rows]
-        is_action = IS_ACTION[self.rows.kind.values[rows]]
-        session_of_run = self._begin(runs, rows, visitor, time, stream)
-        session = np.repeat(session_of_run, end - start + 1)
-        is_view = route != NONE
-        self.rows.session.values[rows] = session
-        self._spend_time(runs, rows, session_of_run, session, time, is_view)
-        sessions.last.values[session_of_run] = time[end]
-        sessions.views.values[session_of_run] += np.add.reduceat(is_view, start, dtype=np.uint32)
-        sessions.actions.values[session_of_run] += np.add.reduceat(is_action, start, dtype=np.uint32)
-        np.minimum.at(sessions.first_row.values, session_of_run, np.minimum.reduceat(rows, start))
-        self._set_ends(runs, rows, session_of_run, route, is_view)
-        self._set_referrers(runs, session_of_run, stream)
-        self.slots.add(time // SLOT_MS, session)
-        self.dimensions["route"].sessions.add(route[is_view], session[is_view])
+        session_of_run = self._begin(runs, events)
+        length = end - start + 1
+        session = np.repeat(session_of_run, length)
+        before = sessions.count.values[session_of_run].astype(np.int64)
+        self._write(runs.fresh, session_of_run, before, length, events)
+        sessions.last.put(session_of_run, events.time[end])
+        route = self.meanings.route.values[events.meaning]
+        views = np.add.reduceat(route != NONE, start, dtype=np.int64) + sessions.views.values[session_of_run]
+        is_action = IS_ACTION[self.meanings.kind.values[events.meaning]]
+        acted = np.logical_or.reduceat(is_action, start) | (sessions.acted.values[session_of_run] > 0)
+        sessions.views.put(session_of_run, views)
+        sessions.acted.put(session_of_run, acted.astype(np.uint8))
+        bounced = (views == 1) & ~acted
+        self.sets["flag"].remove_all(Flag.BOUNCED, session_of_run[~bounced & ~runs.fresh])
+        self.sets["flag"].add_all(Flag.BOUNCED, session_of_run[bounced])
+        self._set_ends(runs, session_of_run, route)
+        self._set_referrers(runs, session_of_run, before, events.referrer)
+        self._set_tags(runs, session_of_run, self.meanings.tag.values[events.meaning])
+        self._mark(events, session, route, add=True)
+        self._touch(session_of_run)
         # Where a visitor has several runs, the last one written is the latest.
-        self.last_session.values[visitor[end]] = session_of_run
+        self.last_session.put(events.visitor[end], session_of_run)
 
-    def _begin(
-        self,
-        runs: Runs,
-        rows: NDArray[np.uint32],
-        visitor: NDArray[np.uint32],
-        time: NDArray[np.int64],
-        stream: NDArray[np.uint32],
-    ) -> NDArray[np.uint32]:
+    def _begin(self, runs: Runs, events: Arrivals) -> NDArray[np.uint32]:
         """The session of each run; rows for the new ones."""
         sessions, fresh = self.sessions, runs.fresh
         begin = runs.start[fresh]
-        run_visitor = visitor[runs.start]
+        run_visitor = events.visitor[runs.start]
         session = self.last_session.values[run_visitor]
         first_run = np.append(True, run_visitor[1:] != run_visitor[:-1])
         new = np.arange(len(sessions), len(sessions) + len(begin), dtype=np.uint32)
         session[fresh] = new
         previous = np.where(
             first_run, self.last_session.values[run_visitor], np.append(np.uint32(NONE), session[:-1])
-        ).astype(np.uint32)
-        context = self.streams.context.values[stream[begin]]
-        sessions.visitor.append(visitor[begin])
-        sessions.first.append(time[begin])
-        sessions.last.append(time[begin])
-        for column in (sessions.views, sessions.actions):
-            column.fill(len(begin), 0)
-        for column in (sessions.entry, sessions.exit, sessions.last_view):
-            column.fill(len(begin), NONE)
+        ).astype(np.uint32)[fresh]
+        time, context = events.time[begin], events.context[begin]
+        sessions.visitor.append(events.visitor[begin])
+        sessions.first.append(time)
+        sessions.last.append(time)
+        for empty in (
+            sessions.start, sessions.count, sessions.room, sessions.views, sessions.acted, sessions.entry,
+            sessions.exit, sessions.referrer_at, sessions.tag,
+        ):  # fmt: skip
+            empty.fill(len(begin), 0)
         sessions.context.append(context)
         sessions.referrer.fill(len(begin), self.streams.direct)
-        sessions.previous.append(previous[fresh])
-        sessions.first_row.append(rows[begin])
-        for name, codes in zip(AUDIENCE, self.streams.contexts, strict=True):
-            if name == "referrer":
-                self.dimensions[name].sessions.add(sessions.referrer.values[new], new)
-            else:
-                self.dimensions[name].sessions.add(codes.values[context], new)
-        self.all |= bitmap_of(new)
+        sessions.previous.append(previous)
+        self.sets["referrer"].add_all(self.streams.direct, new)
+        for name, codes in zip(CONTEXT, self.streams.contexts, strict=True):
+            self.sets[name].add(codes.values[context], new)
+        flags = self.sets["flag"]
+        flags.add_all(Flag.ALIVE, new)
+        flags.add_all(Flag.FIRST, new[previous == NONE])
+        flags.add_all(Flag.ONLY, new[previous == NONE])
+        flags.remove_all(Flag.ONLY, previous[previous != NONE])
+        days = self.calendar.days(time)
+        self.sets["begun"].add(days, new)
         return session
 
-    def _spend_time(
+    def _write(
         self,
-        runs: Runs,
-        rows: NDArray[np.uint32],
-        session_of_run: NDArray[np.uint32],
+        fresh: NDArray[np.bool_],
         session: NDArray[np.uint32],
-        time: NDArray[np.int64],
-        is_view: NDArray[np.bool_],
+        before: NDArray[np.int64],
+        length: NDArray[np.int64],
+        events: Arrivals,
     ) -> None:
-        """Give the time between two events of a session to the page view current then (SEMANTICS, time on route)."""
-        place = np.arange(len(rows))
-        current = np.maximum.accumulate(np.where(is_view, place, -1))
-        current[1:] = current[:-1]
-        current[0] = -1
-        run_start = np.repeat(runs.start, runs.end - runs.start + 1)
-        view = np.where(current >= run_start, rows[current], self.sessions.last_view.values[session])
-        before = np.empty_like(time)
-        before[1:] = time[:-1]
-        before[runs.start] = self.sessions.last.values[session_of_run]
-        spent = view != NONE
-        np.add.at(self.rows.dwell.values, view[spent], (time - before)[spent].astype(np.uint32))
+        """Write events behind those of their sessions; sessions without room move to the end."""
+        sessions, rows = self.sessions, self.rows
+        after = before + length
+        room = sessions.room.values[session].astype(np.int64)
+        capacity = np.where(room > 0, np.int64(1) << room, before)
+        moving = np.flatnonzero(after > capacity)
+        # A session that goes on gets room for twice as much, so that each event is copied once or twice at most.
+        doubled = np.ceil(np.log2(after[moving])).astype(np.int64) + 1
+        wanted = np.where(fresh[moving], length[moving], np.int64(1) << doubled)
+        target = rows.grow(int(wanted.sum())) + np.cumsum(wanted) - wanted
+        moved = session[moving]
+        old = spans(sessions.start.values[moved], before[moving])
+        rows.copy(old, spans(target, before[moving]))
+        rows.garbage += int(capacity[moving].sum())
+        sessions.start.put(moved, target)
+        sessions.room.put(moved, np.where(fresh[moving], 0, doubled))
+        sessions.count.put(session, after)
+        rows.write(spans(sessions.start.values[session] + before, length), events.time, events.meaning, events.number)
+        if rows.garbage > max(GARBAGE_ROWS, len(rows) // 4):
+            self._compact()
 
-    def _set_ends(
+    def _compact(self) -> None:
+        """Leave out the rows that nobody owns."""
+        sessions = self.sessions
+        count = sessions.count.values.astype(np.int64)
+        source = spans(sessions.start.values, count)
+        rows = Rows()
+        rows.grow(len(source))
+        for column, old in zip(rows.columns().values(), self.rows.columns().values(), strict=True):
+            column.put(np.arange(len(source)), old.values[source])
+        self.rows = rows
+        everybody = np.arange(len(sessions))
+        sessions.start.put(everybody, np.cumsum(count) - count)
+        sessions.room.put(everybody, np.zeros(len(sessions), dtype=np.uint8))
+
+    def _set_ends(self, runs: Runs, session_of_run: NDArray[np.uint32], route: NDArray[np.uint32]) -> None:
+        """Entry and exit routes."""
+        sessions, place = self.sessions, np.arange(len(route))
+        last = np.maximum.reduceat(np.where(route != NONE, place, -1), runs.start)
+        viewing = last >= 0
+        first = np.minimum.reduceat(np.where(route != NONE, place, len(route)), runs.start)[viewing]
+        session, last = session_of_run[viewing], last[viewing]
+        entering = sessions.entry.values[session] == 0
+        sessions.entry.put(session[entering], route[first[entering]] + np.uint32(1))
+        self.sets["entry"].add(route[first[entering]], session[entering])
+        old, new = sessions.exit.values[session].astype(np.int64) - 1, route[last].astype(np.int64)
+        had = (old >= 0) & (old != new)
+        self.sets["exit"].remove(old[had], session[had])
+        self.sets["exit"].add(new[old != new], session[old != new])
+        sessions.exit.put(session, new + 1)
+
+    def _set_referrers(
         self,
         runs: Runs,
-        rows: NDArray[np.uint32],
         session_of_run: NDArray[np.uint32],
-        route: NDArray[np.uint32],
-        is_view: NDArray[np.bool_],
+        before: NDArray[np.int64],
+        referrer: NDArray[np.uint32],
     ) -> None:
-        """Entry and exit routes."""
-        sessions, place = self.sessions, np.arange(len(rows))
-        last = np.maximum.reduceat(np.where(is_view, place, -1), runs.start)
-        viewing = last >= 0
-        first = np.minimum.reduceat(np.where(is_view, place, len(rows)), runs.start)[viewing]
-        session, last = session_of_run[viewing], last[viewing]
-        entering = sessions.entry.values[session] == NONE
-        sessions.entry.values[session[entering]] = route[first[entering]]
-        self.entries.add(route[first[entering]], session[entering])
-        move(self.exits, sessions.exit, session, route[last])
-        sessions.last_view.values[session] = rows[last]
-
-    def _set_referrers(self, runs: Runs, session_of_run: NDArray[np.uint32], stream: NDArray[np.uint32]) -> None:
         """The first external referrer of each session (SEMANTICS, referrer)."""
-        referrer = self.streams.contexts[REFERRER].values[self.streams.context.values[stream]]
-        external = np.where(referrer != self.streams.direct, np.arange(len(stream)), len(stream))
-        first = np.minimum.reduceat(external, runs.start)
-        found = (first < len(stream)) & (self.sessions.referrer.values[session_of_run] == self.streams.direct)
-        move(
-            self.dimensions["referrer"].sessions, self.sessions.referrer, session_of_run[found], referrer[first[found]]
-        )
+        direct = self.streams.direct
+        first = first_of_run(referrer != direct, runs)
+        found = (first < len(referrer)) & (self.sessions.referrer.values[session_of_run] == direct)
+        session, first = session_of_run[found], first[found]
+        self.sets["referrer"].remove_all(direct, session)
+        self.sets["referrer"].add(referrer[first], session)
+        self.sessions.referrer.put(session, referrer[first])
+        self.sessions.referrer_at.put(session, first - runs.start[found] + before[found])
 
-    def _take_apart(self, visitor: NDArray[np.uint32], time: NDArray[np.int64]) -> NDArray[np.uint32]:
-        """Undo the sessions that events of these times may belong to or join; their rows."""
+    def _set_tags(self, runs: Runs, session_of_run: NDArray[np.uint32], tag: NDArray[np.uint32]) -> None:
+        """The tags of each session's first tagged page view (SEMANTICS, campaign)."""
+        first = first_of_run(tag != 0, runs)
+        found = (first < len(tag)) & (self.sessions.tag.values[session_of_run] == 0)
+        session, first = session_of_run[found], first[found]
+        self.sets["tag"].add(tag[first], session)
+        self.sessions.tag.put(session, tag[first])
+
+    def _mark(self, events: Arrivals, session: NDArray[np.uint32], route: NDArray[np.uint32], *, add: bool) -> None:
+        """Enter what sessions may have several of: days, routes, clicked elements, names of custom events."""
+        days = self.calendar.days(events.time)
+        viewing = route != NONE
+        names = self.meanings.name.values[events.meaning]
+        named = names != NONE
+        pairs = [
+            ("active", days, session),
+            ("route", route[viewing], session[viewing]),
+            ("event", names[named], session[named]),
+        ]
+        clicked = self._clicked(events.meaning)
+        if len(clicked[0]):
+            pairs.append(("clicked", clicked[1], session[clicked[0]]))
+        for name, codes, sessions in pairs:
+            (self.sets[name].add if add else self.sets[name].remove)(codes, sessions)
+
+    def _clicked(self, meaning: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places of events that click elements of interest, and the elements."""
+        at, elements = [], []
+        table = np.zeros(len(self.meanings), dtype=bool)
+        for element, codes in enumerate(self.meanings.clicks):
+            if codes:
+                table[:] = False
+                table[codes] = True
+                places = np.flatnonzero(table[meaning])
+                at.append(places)
+                elements.append(np.full(len(places), element))
+        if not at:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+        return np.concatenate(at), np.concatenate(elements)
+
+    def _touch(self, session: NDArray[np.uint32]) -> None:
+        """Tell that these sessions changed."""
+        first = self.sessions.first.values[session]
+        self.changes.note(self.calendar.days(first), first, self.sessions.last.values[session])
+
+    def _take_apart(self, visitor: NDArray[np.uint32], time: NDArray[np.int64]) -> Arrivals:
+        """Undo the sessions that events of these times may belong to or join; their events."""
         earliest: dict[int, int] = {}
         for who, when in zip(visitor.tolist(), time.tolist(), strict=True):
             earliest[who] = min(when, earliest.get(who, when))
-        sessions, chosen = self.sessions, []
+        sessions = self.sessions
+        chosen: list[list[int]] = []
+        left = []
         for who, when in earliest.items():
             session = int(self.last_session.values[who])
+            mine: list[int] = []
             while session != NONE and int(sessions.last.values[session]) > when - self.rules.session_timeout_ms:
-                chosen.append(session)
+                mine.append(session)
                 session = int(sessions.previous.values[session])
-            self.last_session.values[who] = session
-        gone = np.array(chosen, dtype=np.uint32)
-        first_row = int(sessions.first_row.values[gone].min())
-        recent = self.rows.session.values[first_row:]
-        # Few sessions are touched at a time: a table of all would cost more than comparing with a short sorted list.
-        rows = (np.flatnonzero(np.isin(recent, gone)) + first_row).astype(np.uint32)
-        self._undo(gone, rows)
-        return rows
+            left.append(session)
+            chosen.append(mine[::-1])
+        self.last_session.put(np.array(list(earliest)), np.array(left, dtype=np.uint32))
+        gone = np.array(list(chain.from_iterable(chosen)), dtype=np.uint32)
+        events = self.events_of(gone)
+        self._undo(gone, events)
+        only = np.array([each for each in left if each != NONE], dtype=np.uint32)
+        self.sets["flag"].add_all(Flag.ONLY, only[sessions.previous.values[only] == NONE])
+        return events
 
-    def _undo(self, gone: NDArray[np.uint32], rows: NDArray[np.uint32]) -> None:
+    def events_of(self, session: NDArray[np.uint32]) -> Arrivals:
+        """The events of sessions, as they arrived."""
+        sessions, rows = self.sessions, self.rows
+        count = sessions.count.values[session].astype(np.int64)
+        at = spans(sessions.start.values[session], count)
+        owner = np.repeat(session, count)
+        start = np.cumsum(count) - count
+        referrer = np.full(len(at), self.streams.direct, dtype=np.uint32)
+        referrer[start + sessions.referrer_at.values[session]] = sessions.referrer.values[session]
+        return Arrivals(
+            visitor=sessions.visitor.values[owner],
+            time=times(sessions.first.values[session], rows.time.values[at], count),
+            meaning=rows.meaning.values[at].astype(np.uint32),
+            number=rows.number.values[at].astype(np.uint32),
+            # Of a session's events only the first one's is ever asked for, and that stays the first of these.
+            context=sessions.context.values[owner].astype(np.uint32),
+            referrer=referrer,
+        )
+
+    def _undo(self, gone: NDArray[np.uint32], events: Arrivals) -> None:
         sessions = self.sessions
-        session, route = self.rows.session.values[rows], self.rows.route.values[rows]
-        is_view = route != NONE
-        self.dimensions["route"].sessions.remove(route[is_view], session[is_view])
-        self.slots.remove(self.rows.time.values[rows] // SLOT_MS, session)
+        self._touch(gone)
+        count = sessions.count.values[gone].astype(np.int64)
+        self._mark(events, np.repeat(gone, count), self.meanings.route.values[events.meaning], add=False)
         context = sessions.context.values[gone]
-        for name, codes in zip(AUDIENCE, self.streams.contexts, strict=True):
-            self.dimensions[name].sessions.remove(
-                sessions.referrer.values[gone] if name == "referrer" else codes.values[context], gone
-            )
-        for ends, column in ((self.entries, sessions.entry), (self.exits, sessions.exit)):
-            viewing = gone[column.values[gone] != NONE]
-            ends.remove(column.values[viewing], viewing)
-        self.all -= bitmap_of(gone)
-        self.rows.dwell.values[rows] = 0
-        self.rows.session.values[rows] = NONE
+        self.sets["referrer"].remove(sessions.referrer.values[gone], gone)
+        for name, codes in zip(CONTEXT, self.streams.contexts, strict=True):
+            self.sets[name].remove(codes.values[context], gone)
+        for name, column in (("entry", sessions.entry), ("exit", sessions.exit)):
+            viewing = gone[column.values[gone] != 0]
+            self.sets[name].remove(column.values[viewing].astype(np.int64) - 1, viewing)
+        tagged = gone[sessions.tag.values[gone] != 0]
+        self.sets["tag"].remove(sessions.tag.values[tagged], tagged)
+        self.sets["begun"].remove(self.calendar.days(sessions.first.values[gone]), gone)
+        for flag in Flag:
+            self.sets["flag"].remove_all(flag, gone)
+        room = sessions.room.values[gone].astype(np.int64)
+        self.rows.garbage += int(np.where(room > 0, np.int64(1) << room, count).sum())
+        sessions.count.put(gone, np.zeros(len(gone), dtype=np.uint8))
+        sessions.room.put(gone, np.zeros(len(gone), dtype=np.uint8))
 
 
-def move(bitmaps: Bitmaps, column: Column[np.uint32], session: NDArray[np.uint32], code: NDArray[np.uint32]) -> None:
-    """Change the code of sessions in a column and in its bitmaps."""
-    old = column.values[session]
-    changed = old != code
-    session, old, code = session[changed], old[changed], code[changed]
-    had = old != NONE
-    bitmaps.remove(old[had], session[had])
-    bitmaps.add(code, session)
-    column.values[session] = code
+def first_of_run(wanted: NDArray[np.bool_], runs: Runs) -> NDArray[np.int64]:
+    """For each run the place of its first wanted event, the number of events where there is none."""
+    found: NDArray[np.int64] = np.minimum.reduceat(np.where(wanted, np.arange(len(wanted)), len(wanted)), runs.start)
+    return found

@@ -6,21 +6,14 @@ from numpy.typing import NDArray
 
 
 class Matches(Struct, frozen=True):
-    """Events that match any stage, in the order (unit, time, row)."""
+    """Events that match any stage, in the order (unit, time); those of one time in the order of the journal."""
 
-    unit: NDArray[np.uint32]
+    unit: NDArray[np.integer]
     time: NDArray[np.int64]
-    row: NDArray[np.uint32]
+    row: NDArray[np.int64]
+    """Where the event stands in its trail."""
     mask: NDArray[np.uint32]
     """Bit k for stage k, from 0."""
-
-
-def sort_matches(
-    unit: NDArray[np.uint32], time: NDArray[np.int64], row: NDArray[np.uint32], mask: NDArray[np.uint32]
-) -> Matches:
-    """Bring matches into the order of `Matches`; events of one time stay in the order of the journal."""
-    order = np.lexsort((row, time, unit))
-    return Matches(unit[order], time[order], row[order], mask[order])
 
 
 def reach_in_order(matches: Matches, stages: int, window_ms: int | None) -> list[NDArray[np.intp]]:
@@ -48,11 +41,6 @@ def reach_in_order(matches: Matches, stages: int, window_ms: int | None) -> list
     return reached
 
 
-def reach_in_any_order(matches: Matches, stages: int) -> list[NDArray[np.intp]]:
-    """For each stage, the first match of each unit that has one (SEMANTICS, funnel reach, any order)."""
-    return [first_of_unit(matches, np.flatnonzero(matches.mask >> np.uint32(k) & 1)) for k in range(stages)]
-
-
 def first_of_unit(matches: Matches, at: NDArray[np.intp]) -> NDArray[np.intp]:
     """The earliest of each unit's matches among these."""
     if len(at) == 0:
@@ -63,12 +51,10 @@ def first_of_unit(matches: Matches, at: NDArray[np.intp]) -> NDArray[np.intp]:
     return first
 
 
-def last_of_unit(matches: Matches, stage: int, units: NDArray[np.uint32]) -> NDArray[np.intp]:
-    """The last match of a stage of each of these units."""
-    at = np.flatnonzero(matches.mask >> np.uint32(stage) & 1)
-    at = at[np.isin(matches.unit[at], units)]
+def last_of_unit(matches: Matches, at: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The last of each unit's matches among these, which are in order."""
     if len(at) == 0:
         return at
-    unit = matches.unit[at]
-    last: NDArray[np.intp] = at[np.append(unit[1:] != unit[:-1], True)]
+    units = matches.unit[at]
+    last: NDArray[np.intp] = at[np.append(units[1:] != units[:-1], True)]
     return last

@@ -6,7 +6,7 @@ import msgspec
 
 from datalab.model.configuration import Configuration
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same events would give other figures, so that old snapshots are not used."""
 
 
@@ -18,8 +18,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     session_timeout_ms: int = 1_800_000
     max_values: int = 10_000
     """Values kept apart per dimension; the rest is `(other)`."""
+    zone: str = "UTC"
+    """By whose midnights days begin."""
 
     def fingerprint(self) -> str:
         """Equal for rules that give equal figures."""
-        plain = (VERSION, self.configuration, sorted(self.own_hosts), self.session_timeout_ms, self.max_values)
+        plain = (
+            VERSION,
+            self.configuration,
+            sorted(self.own_hosts),
+            self.session_timeout_ms,
+            self.max_values,
+            self.zone,
+        )
         return sha256(msgspec.json.encode(plain)).hexdigest()

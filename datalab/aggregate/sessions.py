@@ -5,53 +5,51 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from datalab.aggregate.column import Column
-from datalab.aggregate.texts import NONE
+from datalab.aggregate.meanings import NONE
 
 
 class Sessions:
-    """Rows are never reused: a session that late events made part of another stays as a row that no bitmap names."""
+    """Rows are never reused: a session that late events made part of another stays as a row that no bitmap names.
 
-    COLUMNS = (
-        ("visitor", np.uint32),
-        ("first", np.int64),
-        ("last", np.int64),
-        ("views", np.uint32),
-        ("actions", np.uint32),
-        ("entry", np.uint32),
-        ("exit", np.uint32),
-        ("last_view", np.uint32),
-        ("context", np.uint32),
-        ("referrer", np.uint32),
-        ("previous", np.uint32),
-        ("first_row", np.uint32),
-    )
+    A visitor's sessions have rising numbers in the order of time.
+    """
 
     def __init__(self) -> None:
         self.visitor = Column(np.uint32)
         self.first = Column(np.int64)
         self.last = Column(np.int64)
         """Times of the first and last event, ms."""
-        self.views = Column(np.uint32)
-        self.actions = Column(np.uint32)
-        """Clicks, hovers and custom events: any of them makes the session no bounce."""
-        self.entry = Column(np.uint32)
-        self.exit = Column(np.uint32)
-        """Route codes of the first and last page view, NONE without any."""
-        self.last_view = Column(np.uint32)
-        """Row of the last page view, to which the time until the next event belongs."""
-        self.context = Column(np.uint32)
-        self.referrer = Column(np.uint32)
+        self.start = Column(np.uint32)
+        """Its first row in `Rows`."""
+        self.count = Column(np.uint8)
+        self.room = Column(np.uint8)
+        """It may have 2^room rows where they stand, 0: no more than it has."""
+        self.views = Column(np.uint8)
+        self.acted = Column(np.uint8)
+        """Whether there was a click, hover or custom event: then it is no bounce."""
+        self.entry = Column(np.uint8)
+        self.exit = Column(np.uint8)
+        """Route codes of the first and last page view plus 1, 0 without any."""
+        self.context = Column(np.uint8)
+        """Of its first event's stream."""
+        self.referrer = Column(np.uint8)
+        self.referrer_at = Column(np.uint8)
+        """Which of its events had it first."""
+        self.tag = Column(np.uint8)
+        """Of its first tagged page view."""
         self.previous = Column(np.uint32)
         """The visitor's session before this one, NONE for the first."""
-        self.first_row = Column(np.uint32)
-        """No event of the session stands in a row before this."""
 
     def __len__(self) -> int:
         return len(self.visitor)
 
+    def columns(self) -> dict[str, Column]:
+        """By name, for snapshots."""
+        return dict(vars(self))
+
 
 class Runs(Struct, frozen=True):
-    """Events in the order (visitor, time, row), cut into runs that each lie in one session."""
+    """Events in the order (visitor, time), cut into runs that each lie in one session."""
 
     order: NDArray[np.intp]
     start: NDArray[np.intp]
@@ -63,14 +61,11 @@ class Runs(Struct, frozen=True):
 
 
 def cut_runs(
-    visitor: NDArray[np.uint32],
-    time: NDArray[np.int64],
-    row: NDArray[np.uint32],
-    last_time: NDArray[np.int64],
-    timeout_ms: int,
+    visitor: NDArray[np.uint32], time: NDArray[np.int64], last_time: NDArray[np.int64], timeout_ms: int
 ) -> Runs:
-    """Cut events into runs; `last_time` is each event's visitor's last event before all of these."""
-    order = np.lexsort((row, time, visitor))
+    """Cut events into runs; those of one time stay in their order. `last_time` is each event's visitor's last event
+    before all of these."""
+    order = np.lexsort((time, visitor))
     visitors, times = visitor[order], time[order]
     changes = np.empty(len(order), dtype=bool)
     changes[0] = True

@@ -7,13 +7,14 @@ from datalab.aggregate.column import Column
 from datalab.aggregate.dimension import Dimension
 from datalab.aggregate.rules import Rules
 from datalab.aggregate.visitors import VisitorIndex
-from datalab.model.agents import DIRECT, audience
+from datalab.model.agents import DIRECT, Audience, audience
 from datalab.model.events import Context, Opening
 from datalab.model.records import lost_visitor
 from datalab.model.sequences import Seen
 
-AUDIENCE = ("browser", "system", "device", "language", "referrer")
-REFERRER = AUDIENCE.index("referrer")
+AUDIENCE = Audience._fields
+CONTEXT = tuple(name for name in AUDIENCE if name != "referrer")
+"""All that streams have in common with many others; with the referrer there would be very many of them."""
 KNOWN_CONTEXTS = 20_000
 
 
@@ -25,25 +26,33 @@ class Streams:
         self._dimensions = dimensions
         self.visitors = visitors
         self.visitor = Column(np.uint32)
-        self.context = Column(np.uint32)
-        self.high = Column(np.uint32)
+        self.context = Column(np.uint8)
+        self.high = Column(np.uint8)
         """Highest sequence number seen."""
         self.missing: dict[int, list[tuple[int, int]]] = {}
         """Gaps below it, for the few streams that have any."""
-        self.contexts = [Column(np.uint32) for _ in AUDIENCE]
-        """The codes of each distinct context, one column a field of AUDIENCE."""
+        self.referrer = Column(np.uint8)
+        self.contexts = [Column(np.uint8) for _ in CONTEXT]
+        """The codes of each distinct context, one column a field of CONTEXT."""
         self.direct = dimensions["referrer"].code(DIRECT)
         """The referrer code of sessions that came from nowhere known; it has one however many referrers there are."""
         self._codes: dict[tuple[int, ...], int] = {}
-        self._known: dict[Context, int] = {}
+        self._known: dict[Context, tuple[int, int]] = {}
 
     def __len__(self) -> int:
         return len(self.visitor)
 
     def open(self, openings: list[Opening]) -> None:
         """Add streams."""
-        self.visitor.append(np.array([self.visitors.number(o.visitor) for o in openings], dtype=np.uint32))
-        self.context.append(np.array([self._context(o.context) for o in openings], dtype=np.uint32))
+        if not openings:
+            return
+        self.visitor.append(self.visitors.numbers([opening.visitor for opening in openings]))
+        fresh: list[tuple[int, ...]] = []
+        read = np.array([self._read(opening.context, fresh) for opening in openings], dtype=np.uint32)
+        self.context.append(read[:, 0])
+        self.referrer.append(read[:, 1])
+        for column, codes in zip(self.contexts, zip(*fresh, strict=True), strict=False):
+            column.append(np.array(codes, dtype=np.uint32))
         self.high.fill(len(openings), 0)
 
     def open_lost(self, count: int) -> None:
@@ -58,20 +67,20 @@ class Streams:
         starts = np.flatnonzero(np.diff(streams, prepend=np.int64(-1)))
         ends = np.append(starts[1:], len(streams)) - 1
         at = streams[starts]
-        high = self.high.values
         steps = np.diff(numbers, prepend=0)
-        steps[starts] = numbers[starts] - high[at]
+        steps[starts] = numbers[starts] - self.high.values[at]
         whole = np.logical_and.reduceat(steps == 1, starts)
-        high[at[whole]] = numbers[ends[whole]]
+        high = numbers[ends]
         for k in np.flatnonzero(~whole).tolist():
             seen = self.seen(int(at[k]))
             for number in numbers[starts[k] : ends[k] + 1].tolist():
                 seen.admit(number)
-            high[at[k]] = seen.high
+            high[k] = seen.high
             if seen.missing:
                 self.missing[int(at[k])] = seen.missing
             else:
                 self.missing.pop(int(at[k]), None)
+        self.high.put(at, high)
 
     def seen(self, stream: int) -> Seen:
         """What was seen of a stream, as a copy."""
@@ -82,15 +91,18 @@ class Streams:
         rows = zip(*(column.values.tolist() for column in self.contexts), strict=True)
         self._codes = {codes: number for number, codes in enumerate(rows)}
 
-    def _context(self, context: Context) -> int:
+    def _read(self, context: Context, fresh: list[tuple[int, ...]]) -> tuple[int, int]:
+        """The context's number and the referrer's code; the codes of a new context go behind the `fresh` ones."""
         known = self._known.get(context)
         if known is None:
             values = audience(context, self._rules.own_hosts)
-            codes = tuple(self._dimensions[name].code(value) for name, value in zip(AUDIENCE, values, strict=True))
-            known = self._codes.setdefault(codes, len(self._codes))
-            if known == len(self.contexts[0]):
-                for column, code in zip(self.contexts, codes, strict=True):
-                    column.fill(1, code)
+            *codes, referrer = (
+                self._dimensions[name].code(value) for name, value in zip(AUDIENCE, values, strict=True)
+            )
+            number = self._codes.setdefault(tuple(codes), len(self._codes))
+            if number == len(self.contexts[0]) + len(fresh):
+                fresh.append(tuple(codes))
+            known = number, referrer
             if len(self._known) >= KNOWN_CONTEXTS:
                 self._known.clear()
             self._known[context] = known

@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from datalab.model.events import NOISE_MS
 from datalab.model.sequences import Seen
 from datalab.model.wire import Event, MouseHover
-
-NOISE_MS = 100
 
 
 class Stream(Struct, kw_only=True, eq=False, weakref=True):

@@ -1,6 +1,7 @@
 """From a page's context to the audience's dimensions."""
 
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -29,10 +30,29 @@ COMPUTER_SYSTEMS = frozenset(
 )
 
 
+SCREENS = ((576, "small"), (992, "medium"), (1400, "large"))
+"""Classes by width in CSS pixels, each up to (not including) its limit; wider ones are `wide`."""
+
+
+class Audience(NamedTuple):
+    """What a context says of a session, one value each."""
+
+    browser: str
+    version: str
+    system: str
+    device: str
+    language: str
+    screen: str
+    country: str
+    referrer: str
+
+
 class Agent(Struct, frozen=True):
     """Families; `(unknown)` where the user agent does not tell."""
 
     browser: str
+    version: str
+    """Browser and major version, `Firefox 128`."""
     system: str
     device: str
     """`desktop`, `mobile`, `tablet` or `(unknown)`."""
@@ -42,11 +62,13 @@ class Agent(Struct, frozen=True):
 def agent(user_agent: str) -> Agent:
     """What a user agent string says, by the ua-parser project's rules."""
     if not user_agent:
-        return Agent(UNKNOWN, UNKNOWN, UNKNOWN)
+        return Agent(UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN)
     result = parse(user_agent)
     browser = result.user_agent.family if result.user_agent else UNKNOWN
     system = result.os.family if result.os else UNKNOWN
-    return Agent(browser, system, device_type(user_agent.lower(), system))
+    major = result.user_agent.major if result.user_agent else None
+    version = f"{browser} {major}" if major else browser
+    return Agent(browser, version, system, device_type(user_agent.lower(), system))
 
 
 def device_type(user_agent: str, system: str) -> str:
@@ -60,12 +82,14 @@ def device_type(user_agent: str, system: str) -> str:
     return "desktop" if system in COMPUTER_SYSTEMS else UNKNOWN
 
 
+@lru_cache(maxsize=1024)
 def language(tag: str) -> str:
     """`de` of `de-AT,en;q=0.8`: the first language, without its region."""
     first = tag.partition(",")[0].partition(";")[0].strip().partition("-")[0].partition("_")[0].lower()
     return first if first.isalpha() and len(first) <= 8 else UNKNOWN
 
 
+@lru_cache(maxsize=8192)
 def referrer_host(referrer: str, own_hosts: frozenset[str]) -> str:
     """The referring site without `www.`, `(direct)` for none and for the app's own hosts."""
     try:
@@ -80,13 +104,25 @@ def own_hosts(origins: list[str]) -> frozenset[str]:
     return frozenset((urlsplit(origin).hostname or "").removeprefix("www.") for origin in origins)
 
 
-def audience(context: Context, hosts: frozenset[str]) -> tuple[str, str, str, str, str]:
-    """Browser, system, device, language and referrer of a context."""
+@lru_cache(maxsize=4096)
+def screen_class(screen: str) -> str:
+    """`small` of `390x844`: one of SCREENS by width."""
+    width = screen.partition("x")[0]
+    if not width.isdecimal() or int(width) == 0:
+        return UNKNOWN
+    return next((name for limit, name in SCREENS if int(width) < limit), "wide")
+
+
+def audience(context: Context, hosts: frozenset[str]) -> Audience:
+    """All of a context."""
     found = agent(context.user_agent)
-    return (
-        found.browser,
-        found.system,
-        found.device,
-        language(context.language) if context.language else UNKNOWN,
-        referrer_host(context.referrer, hosts),
+    return Audience(
+        browser=found.browser,
+        version=found.version,
+        system=found.system,
+        device=found.device,
+        language=language(context.language) if context.language else UNKNOWN,
+        screen=screen_class(context.screen),
+        country=context.country or UNKNOWN,
+        referrer=referrer_host(context.referrer, hosts),
     )

@@ -10,6 +10,10 @@ SEPARATOR = "\x1f"
 """Parts of a text column entry are joined by the ASCII unit separator, which the wire structs refuse."""
 
 
+NOISE_MS = 100
+"""A hover that ends in leaving before it lasted so long is noise: the pointer only passed."""
+
+
 class Kind(IntEnum):
     """Event kinds; the numbers are those of the original client and of the journal."""
 
@@ -29,6 +33,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The full referrer URL as the browser gave it, empty for none."""
     screen: str = ""
     """Width x height in CSS pixels, for instance `390x844`."""
+    country: str = ""
+    """Two letters of ISO 3166-1, of the address that said hello; empty where it is not known."""
 
 
 class Opening(msgspec.Struct, frozen=True, kw_only=True):

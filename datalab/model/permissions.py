@@ -29,6 +29,8 @@ class Action(StrEnum):
 
     READ = "read"
     CONFIGURE = "configure"
+    SEGMENTS = "segments"
+    """Save some, and change one's own; whoever may edit the app may change those of others."""
     EDIT = "edit"
     DELETE = "delete"
     TOKEN = "token"  # noqa: S105  (a name)
@@ -47,6 +49,7 @@ class Action(StrEnum):
 MAY: dict[Action, frozenset[Role]] = {
     Action.READ: frozenset({Role.OWNER, Role.MEMBER}),
     Action.CONFIGURE: frozenset({Role.OWNER, Role.MEMBER}),
+    Action.SEGMENTS: frozenset({Role.OWNER, Role.MEMBER}),
     Action.EDIT: frozenset({Role.OWNER}),
     Action.DELETE: frozenset({Role.OWNER}),
     Action.TOKEN: frozenset({Role.OWNER}),

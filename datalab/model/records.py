@@ -67,6 +67,8 @@ class Record(Struct, kw_only=True, omit_defaults=True):
     language: Annotated[str, Meta(max_length=64, pattern=r"^[^\x00-\x1f]*(?!\n)$")] = ""
     screen: Annotated[str, Meta(pattern=r"^([0-9]{1,5}x[0-9]{1,5})?(?!\n)$")] = ""
     """Width x height in CSS pixels, for instance `390x844`."""
+    country: Annotated[str, Meta(pattern=r"^([A-Z]{2})?(?!\n)$")] = ""
+    """Two letters of ISO 3166-1."""
     session: Annotated[str, Meta(max_length=256)] | None = None
     as_is: bool = False
     """The event is meant although its time or URL looks like a mistake; an export says so where the journal holds
@@ -149,7 +151,11 @@ def lost_visitor(stream: int) -> bytes:
 def context_of(record: Record) -> Context:
     """What the record says of the browser."""
     return Context(
-        user_agent=record.user_agent, language=record.language, referrer=record.referrer, screen=record.screen
+        user_agent=record.user_agent,
+        language=record.language,
+        referrer=record.referrer,
+        screen=record.screen,
+        country=record.country,
     )
 
 
@@ -183,6 +189,7 @@ def record_of(visitor: bytes, context: Context, time: int, kind: int, number: in
         user_agent=context.user_agent,
         language=context.language,
         screen=context.screen,
+        country=context.country,
     )
     if kind == URLCHANGE:
         record.url = text
@@ -208,6 +215,7 @@ def plain_context(context: Context) -> Context:
         language=CONTROL.sub("", context.language),
         referrer=CONTROL.sub("", context.referrer),
         screen=context.screen,
+        country=context.country,
     )
 
 

@@ -1,151 +1,260 @@
-"""A public shop's click stream against plain Python: visitors, sessions, page views, entries, bounces and a funnel."""
+"""A public shop's click stream against plain Python: headline figures, series, pages, segments and retention."""
 
-from collections import Counter
-from hashlib import blake2b
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from datetime import date, datetime
 from itertools import pairwise
+from statistics import median
+from zoneinfo import ZoneInfo
 
-import numpy as np
 import pytest
 
-from datalab.aggregate.funnel import funnel
+from datalab.aggregate.audience import audience
+from datalab.aggregate.campaigns import campaigns
 from datalab.aggregate.overview import overview
 from datalab.aggregate.pages import pages
 from datalab.aggregate.partition import PartitionAggregate
-from datalab.aggregate.rules import Rules
-from datalab.model.configuration import Configuration, Funnel, Stage
-from datalab.model.events import Batch, Events, Kind, Opening, Position
+from datalab.aggregate.retention import retention
+from datalab.model.figures import Share
 from datalab.model.ranges import Range
-from tests.clickstream import Click, read_clickstream
+from datalab.model.segments import Filter
+from tests.aggregate.shop import (
+    CUT,
+    DAY,
+    SESSION_TIMEOUT,
+    SPRING,
+    WHOLE,
+    ZONE,
+    Visit,
+    ask,
+    between,
+    bucket,
+    buckets_between,
+    cohorts,
+    inside,
+    midnight,
+    people,
+    shown,
+)
+from tests.clickstream import Click
 
-STAGES = ["product_view", "add_to_cart", "shipping_details", "payment_details", "purchase"]
-TIMEOUT = 1_800_000
-
-
-@pytest.fixture(scope="module")
-def clicks(request: pytest.FixtureRequest) -> list[Click]:
-    return read_clickstream(request.config)
-
-
-@pytest.fixture(scope="module")
-def aggregate(clicks: list[Click]) -> PartitionAggregate:
-    """The file as a journal of batches of 5,000 events, one stream a visitor."""
-    configuration = Configuration(
-        funnel=[Funnel(name="Purchase", stage=[Stage(name=name, url=f"/{name}") for name in STAGES])]
-    )
-    aggregate = PartitionAggregate(Rules(configuration=configuration))
-    streams: dict[str, int] = {}
-    lengths: Counter[str] = Counter()
-    for first in range(0, len(clicks), 5000):
-        part, known = clicks[first : first + 5000], len(streams)
-        stream, sequence, text, texts = [], [], [], dict[str, int]()
-        for click in part:
-            lengths[click.user] += 1
-            stream.append(streams.setdefault(click.user, len(streams)))
-            sequence.append(lengths[click.user])
-            text.append(texts.setdefault(f"https://shop.example/{click.event}", len(texts)))
-        events = Events(
-            stream=np.array(stream, dtype=np.uint32),
-            sequence=np.array(sequence, dtype=np.uint32),
-            time=np.array([click.time for click in part], dtype=np.int64),
-            kind=np.full(len(part), Kind.URLCHANGE, dtype=np.uint8),
-            text=np.array(text, dtype=np.uint32),
-            number=np.zeros(len(part), dtype=np.uint32),
-            texts=list(texts),
-        )
-        openings = [
-            Opening(visitor=blake2b(user.encode(), digest_size=16).digest(), started=0)
-            for user in list(streams)[known:]
-        ]
-        aggregate.take(Batch(start=Position(known, first), openings=openings, events=events))
-    return aggregate
+HOURS = [f"{hour:02}" for hour in range(24)]
+RANGES = [WHOLE, SPRING, CUT, Range(from_=SPRING.to), Range(to=SPRING.from_)]
 
 
-@pytest.fixture(scope="module")
-def histories(clicks: list[Click]) -> dict[str, list[Click]]:
-    """Each user's clicks by time, in file order where times tie."""
-    by_user: dict[str, list[Click]] = {}
-    for click in clicks:
-        by_user.setdefault(click.user, []).append(click)
-    return {user: sorted(mine, key=lambda click: click.time) for user, mine in by_user.items()}
+def chosen(visits: list[Visit], range: Range) -> list[Visit]:
+    """Sessions with an event in the range."""
+    return [visit for visit in visits if visit.within(range)]
 
 
-@pytest.fixture(scope="module")
-def sessions(histories: dict[str, list[Click]]) -> list[list[Click]]:
-    found = []
-    for mine in histories.values():
-        found.append([mine[0]])
-        for before, click in pairwise(mine):
-            if click.time - before.time >= TIMEOUT:
-                found.append([])
-            found[-1].append(click)
-    return found
-
-
-def test_the_file_is_the_one_the_figures_are_known_for(clicks: list[Click]) -> None:
+def test_the_file_is_the_one_the_figures_are_known_for(clicks: list[Click], visits: list[Visit]) -> None:
     assert len(clicks) == 31_106
-    assert len({click.user for click in clicks}) == 600
+    assert len({click.user for click in clicks}) == people(visits) == 600
+    assert len({click.event for click in clicks}) == 19
 
 
-def test_headline_figures(aggregate: PartitionAggregate, clicks: list[Click], sessions: list[list[Click]]) -> None:
-    found = overview(aggregate, "shop", Range(), "UTC")
-    durations = [session[-1].time - session[0].time for session in sessions]
-    assert found.visitors == 600
-    assert found.page_views == len(clicks)
-    assert found.sessions == len(sessions)
-    assert found.bounce_rate == sum(len(session) == 1 for session in sessions) / len(sessions)
-    assert found.duration_mean == sum(durations) / (1000 * len(sessions))
-    assert found.conversion_rate == 146 / 600
-    assert sum(point.page_views for point in found.series) == len(clicks)
+def test_a_session_is_a_visitors_events_without_a_gap_of_30_minutes(
+    aggregate: PartitionAggregate, histories: dict[str, list[Click]], visits: list[Visit]
+) -> None:
+    """Session: all events of one visitor with no gap of 30 minutes or more."""
+    gaps = sum(
+        click.time - before.time >= SESSION_TIMEOUT for mine in histories.values() for before, click in pairwise(mine)
+    )
+    assert overview(aggregate, ask(WHOLE)).sessions == len(visits) == 600 + gaps
 
 
-def test_pages(aggregate: PartitionAggregate, clicks: list[Click], sessions: list[list[Click]]) -> None:
-    views = Counter(click.event for click in clicks)
-    entries = Counter(session[0].event for session in sessions)
-    exits = Counter(session[-1].event for session in sessions)
-    visitors = Counter(event for _, event in {(click.user, click.event) for click in clicks})
+@pytest.mark.parametrize("range", RANGES)
+def test_headline_figures(aggregate: PartitionAggregate, visits: list[Visit], range: Range) -> None:
+    """A session counts with an event in the range, a page view with its own time; a session's length is its last event
+    minus its first, a bounce has exactly one page view (there are no other events), both of whole sessions."""
+    found, mine = overview(aggregate, ask(range)), chosen(visits, range)
+    lengths = [visit.end - visit.begin for visit in mine]
+    views = sum(len(visit.within(range)) for visit in mine)
+    assert len(mine) > 100
+    assert found.visitors == people(mine)
+    assert found.sessions == len(mine)
+    assert found.page_views == views
+    assert found.views_per_session == views / len(mine)
+    assert found.bounce_rate == sum(len(visit.clicks) == 1 for visit in mine) / len(mine)
+    assert found.duration_mean == sum(lengths) / (1000 * len(mine))
+    assert found.duration_median == median(lengths) / 1000
+
+
+def test_the_period_before_has_the_same_figures(aggregate: PartitionAggregate) -> None:
+    """What stands beside a range's figures are those of the other range, asked for alone."""
+    beside = overview(aggregate, ask(SPRING), before=CUT).previous
+    alone = overview(aggregate, ask(CUT))
+    assert beside is not None
+    for name in beside.__struct_fields__:
+        assert getattr(beside, name) == getattr(alone, name)
+
+
+@pytest.mark.parametrize("unit", ["day", "week", "month"])
+@pytest.mark.parametrize("range", [SPRING, CUT])
+def test_the_line_by_days_weeks_and_months(
+    aggregate: PartitionAggregate, visits: list[Visit], range: Range, unit: str
+) -> None:
+    """A bucket counts page views by their own time, and the sessions and visitors with an event in it; the first one
+    begins with the range."""
+    views: Counter[date] = Counter()
+    active: defaultdict[date, list[Visit]] = defaultdict(list)
+    for visit in visits:
+        there = [bucket(click.time, unit) for click in visit.within(range)]
+        views.update(there)
+        for day in set(there):
+            active[day].append(visit)
+    assert range.from_ is not None
+    assert range.to is not None
+    days = buckets_between(bucket(range.from_, unit), bucket(range.to - 1, unit), unit)
+    assert [
+        (point.start, point.page_views, point.sessions, point.visitors)
+        for point in overview(aggregate, ask(range), bucket=unit).series
+    ] == [(shown(max(midnight(day), range.from_)), views[day], len(active[day]), people(active[day])) for day in days]
+
+
+def test_the_line_by_hours_of_the_day_on_which_clocks_go_forward(
+    aggregate: PartitionAggregate, clicks: list[Click]
+) -> None:
+    """A day of 23 hours, told by the clock on the wall."""
+    range = between("2024-03-31", "2024-04-01")
+    on_the_wall = Counter(
+        datetime.fromtimestamp(click.time / 1000, ZoneInfo(ZONE)).strftime("%H")
+        for click in clicks
+        if inside(click.time, range)
+    )
+    found = overview(aggregate, ask(range)).series
+    assert [point.start[11:13] for point in found] == HOURS[:2] + HOURS[3:]
+    assert {point.start[11:13]: point.page_views for point in found if point.page_views} == on_the_wall
+    assert sum(on_the_wall.values()) > 50
+
+
+@pytest.mark.parametrize("range", RANGES)
+def test_pages(aggregate: PartitionAggregate, visits: list[Visit], range: Range) -> None:
+    """Views and visitors by page views in the range, entries and exits of whole sessions; time on route is until the
+    session's next page view, none for its last (there are no other events)."""
+    mine = chosen(visits, range)
+    views: Counter[str] = Counter()
     spent: Counter[str] = Counter()
-    for session in sessions:
-        for click, following in pairwise(session):
-            spent[click.event] += following.time - click.time
-    found = pages(aggregate, "shop", Range(), "UTC").pages
-    assert {page.route: (page.views, page.visitors, page.entries, page.exits, page.seconds_mean) for page in found} == {
-        f"/{event}": (views[event], visitors[event], entries[event], exits[event], spent[event] / (views[event] * 1000))
-        for event in views
-    }
+    visitors: defaultdict[str, set[str]] = defaultdict(set)
+    for visit in mine:
+        for click, following in pairwise([*visit.clicks, visit.clicks[-1]]):
+            if inside(click.time, range):
+                views[click.event] += 1
+                spent[click.event] += following.time - click.time
+                visitors[click.event].add(click.user)
+    entries = Counter(visit.clicks[0].event for visit in mine)
+    exits = Counter(visit.clicks[-1].event for visit in mine)
+    found = pages(aggregate, ask(range))
+    assert found.page_views == sum(views.values())
+    assert [
+        (page.route, page.views, page.visitors, page.entries, page.exits, page.seconds_mean) for page in found.pages
+    ] == [
+        (
+            f"/{event}",
+            views[event],
+            len(visitors[event]),
+            entries[event],
+            exits[event],
+            spent[event] / (views[event] * 1000),
+        )
+        for event in sorted(views, key=lambda event: (-views[event], event))
+    ]
+    assert [page.route for page in pages(aggregate, ask(range), limit=3).pages] == [
+        page.route for page in found.pages[:3]
+    ]
+
+
+def test_audience(aggregate: PartitionAggregate, visits: list[Visit]) -> None:
+    """New: a visitor's first session; nothing is known of the browsers, and nobody came from elsewhere."""
+    found = audience(aggregate, ask(WHOLE))
+    later = [visit for visit in visits if not visit.is_first]
+    assert found.visits == [
+        Share(value="returning", sessions=len(later), visitors=people(later)),
+        Share(value="new", sessions=600, visitors=600),
+    ]
+    assert found.browsers == [Share(value="(unknown)", sessions=len(visits), visitors=600)]
+    assert found.referrers == [Share(value="(direct)", sessions=len(visits), visitors=600)]
+
+
+@pytest.mark.parametrize("touch", ["session", "last", "first"])
+def test_campaigns(aggregate: PartitionAggregate, touch: str) -> None:
+    """No page view of the file is tagged."""
+    assert [field.values for field in campaigns(aggregate, ask(WHOLE), touch).fields] == [[]] * 6
+
+
+def viewed(visit: Visit, event: str) -> bool:
+    return any(click.event == event for click in visit.clicks)
 
 
 @pytest.mark.parametrize(
-    ("order", "known"), [("ordered", [598, 517, 401, 281, 146]), ("any", [598, 522, 441, 390, 328])]
+    ("filters", "fits"),
+    [
+        ([Filter("route", "is", "/purchase")], lambda visit: viewed(visit, "purchase")),
+        ([Filter("route", "is not", "/product_view")], lambda visit: not viewed(visit, "product_view")),
+        (
+            [Filter("route", "glob", "/payment_*"), Filter("visit", "is", "returning")],
+            lambda visit: (viewed(visit, "payment_details") or viewed(visit, "payment_error")) and not visit.is_first,
+        ),
+        (
+            [Filter("entry", "is", "/home"), Filter("exit", "is not", "/catalog"), Filter("route", "contains", "CART")],
+            lambda visit: (
+                visit.routes[0] == "/home"
+                and visit.routes[-1] != "/catalog"
+                and (viewed(visit, "cart") or viewed(visit, "add_to_cart"))
+            ),
+        ),
+        (
+            [Filter("stage", "is", "2 of Purchase")],
+            lambda visit: any(
+                before == "product_view" and "add_to_cart" in [click.event for click in visit.clicks[place + 1 :]]
+                for place, before in enumerate(click.event for click in visit.clicks)
+            ),
+        ),
+        ([Filter("browser", "is", "Firefox")], lambda _: False),
+    ],
 )
-def test_funnel_by_visitor(
-    aggregate: PartitionAggregate, histories: dict[str, list[Click]], order: str, known: list[int]
+@pytest.mark.parametrize("range", [WHOLE, CUT])
+def test_segments(
+    aggregate: PartitionAggregate,
+    visits: list[Visit],
+    range: Range,
+    filters: list[Filter],
+    fits: Callable[[Visit], bool],
 ) -> None:
-    reached = [0] * len(STAGES)
-    for mine in histories.values():
-        events = [click.event for click in mine]
-        if order == "any":
-            for k, stage in enumerate(STAGES):
-                reached[k] += stage in events
-        else:
-            remaining = iter(events)
-            for k, stage in enumerate(STAGES):
-                if stage not in remaining:
-                    break
-                reached[k] += 1
-    assert reached == known
-    stages = funnel(aggregate, "shop", 0, Range(), "UTC", "visitors", order).stages
-    assert [stage.reached for stage in stages] == known
-    assert [sum(next.count for next in stage.next) for stage in stages] == [stage.dropped for stage in stages]
+    """A segment selects sessions by all of their events, also those outside of the range; visitors are the distinct
+    ones of the selected sessions."""
+    mine = [visit for visit in chosen(visits, range) if fits(visit)]
+    found = overview(aggregate, ask(range, *filters))
+    assert (found.sessions, found.visitors) == (len(mine), people(mine))
+    assert found.page_views == sum(len(visit.within(range)) for visit in mine)
+    assert sum(page.exits for page in pages(aggregate, ask(range, *filters)).pages) <= len(mine)
 
 
-def test_funnel_by_session(aggregate: PartitionAggregate, sessions: list[list[Click]]) -> None:
-    reached = [0] * len(STAGES)
-    for session in sessions:
-        remaining = iter([click.event for click in session])
-        for k, stage in enumerate(STAGES):
-            if stage not in remaining:
-                break
-            reached[k] += 1
-    found = funnel(aggregate, "shop", 0, Range(), "UTC", "sessions", "ordered")
-    assert found.visitors == len(sessions)
-    assert [stage.reached for stage in found.stages] == reached
+@pytest.mark.parametrize(
+    ("range", "unit"),
+    [
+        (WHOLE, "week"),
+        (WHOLE, "month"),
+        (SPRING, "day"),
+        (SPRING, "week"),
+        (CUT, "month"),
+        (Range(to=SPRING.to), "day"),
+    ],
+)
+def test_retention(aggregate: PartitionAggregate, visits: list[Visit], range: Range, unit: str) -> None:
+    """Cohorts by the day, week or month of the first session; a cell counts those who came so many later."""
+    wanted = cohorts(visits, range, unit)
+    found = retention(aggregate, ask(range), unit)
+    assert found.period == unit
+    assert len(wanted) >= 3
+    assert [
+        (each.start, each.visitors, [(cell.period, cell.visitors, cell.share) for cell in each.cells])
+        for each in found.cohorts
+    ] == wanted
+
+
+@pytest.mark.parametrize(("days", "unit"), [(31, "day"), (32, "week"), (26 * 7, "week"), (26 * 7 + 1, "month")])
+def test_the_usual_period_of_retention(aggregate: PartitionAggregate, days: int, unit: str) -> None:
+    """Days up to 31 days, weeks up to 26 weeks, months beyond."""
+    begin = midnight(date(2024, 1, 8))
+    assert retention(aggregate, ask(Range(begin, begin + days * DAY))).period == unit

@@ -1,6 +1,6 @@
 import pytest
 
-from datalab.model.agents import Agent, agent, audience, language, own_hosts, referrer_host
+from datalab.model.agents import Agent, agent, audience, language, own_hosts, referrer_host, screen_class
 from datalab.model.events import Context
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -11,63 +11,63 @@ WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
     [
         (
             f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/126.0.0.0 Safari/537.36",
-            Agent("Chrome", "Windows", "desktop"),
+            Agent("Chrome", "Chrome 126", "Windows", "desktop"),
         ),
         (
             f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
-            Agent("Edge", "Windows", "desktop"),
+            Agent("Edge", "Edge 126", "Windows", "desktop"),
         ),
         (
             "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 "
             "Safari/605.1.15",
-            Agent("Safari", "Mac OS X", "desktop"),
+            Agent("Safari", "Safari 17", "Mac OS X", "desktop"),
         ),
         (
             "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
-            Agent("Firefox", "Ubuntu", "desktop"),
+            Agent("Firefox", "Firefox 127", "Ubuntu", "desktop"),
         ),
         (
             f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {WEBKIT} Chrome/126.0.0.0 Safari/537.36",
-            Agent("Chrome", "Chrome OS", "desktop"),
+            Agent("Chrome", "Chrome 126", "Chrome OS", "desktop"),
         ),
         (
             "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
             "Version/17.5 Mobile/15E148 Safari/604.1",
-            Agent("Mobile Safari", "iOS", "mobile"),
+            Agent("Mobile Safari", "Mobile Safari 17", "iOS", "mobile"),
         ),
         (
             "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/16.6 "
             "Mobile/15E148 Safari/604.1",
-            Agent("Mobile Safari", "iOS", "tablet"),
+            Agent("Mobile Safari", "Mobile Safari 16", "iOS", "tablet"),
         ),
         (
             f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/126.0.0.0 Mobile Safari/537.36",
-            Agent("Chrome Mobile", "Android", "mobile"),
+            Agent("Chrome Mobile", "Chrome Mobile 126", "Android", "mobile"),
         ),
         (
             f"Mozilla/5.0 (Linux; Android 14; SM-X710) {WEBKIT} Chrome/126.0.0.0 Safari/537.36",
-            Agent("Chrome", "Android", "tablet"),
+            Agent("Chrome", "Chrome 126", "Android", "tablet"),
         ),
         (
             "Mozilla/5.0 (Android 14; Mobile; rv:127.0) Gecko/127.0 Firefox/127.0",
-            Agent("Firefox Mobile", "Android", "mobile"),
+            Agent("Firefox Mobile", "Firefox Mobile 127", "Android", "mobile"),
         ),
         (
             f"Mozilla/5.0 (Linux; Android 13; SM-S901B) {WEBKIT} SamsungBrowser/25.0 Chrome/121.0.0.0 Mobile "
             "Safari/537.36",
-            Agent("Samsung Internet", "Android", "mobile"),
+            Agent("Samsung Internet", "Samsung Internet 25", "Android", "mobile"),
         ),
         (
             "Mozilla/5.0 (Windows NT 6.1; WOW64; Trident/7.0; .NET4.0E; Tablet PC 2.0; rv:11.0) like Gecko",
-            Agent("IE", "Windows", "desktop"),
+            Agent("IE", "IE 11", "Windows", "desktop"),
         ),
         (
             "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
-            Agent("Googlebot", "(unknown)", "(unknown)"),
+            Agent("Googlebot", "Googlebot 2", "(unknown)", "(unknown)"),
         ),
-        ("something else", Agent("(unknown)", "(unknown)", "(unknown)")),
-        ("", Agent("(unknown)", "(unknown)", "(unknown)")),
-        ("(" * 512, Agent("(unknown)", "(unknown)", "(unknown)")),
+        ("something else", Agent("(unknown)", "(unknown)", "(unknown)", "(unknown)")),
+        ("", Agent("(unknown)", "(unknown)", "(unknown)", "(unknown)")),
+        ("(" * 512, Agent("(unknown)", "(unknown)", "(unknown)", "(unknown)")),
     ],
 )
 def test_agent(user_agent: str, found: Agent) -> None:
@@ -111,4 +111,36 @@ def test_own_hosts() -> None:
 
 
 def test_an_empty_context_is_unknown_and_direct() -> None:
-    assert audience(Context(), frozenset()) == ("(unknown)", "(unknown)", "(unknown)", "(unknown)", "(direct)")
+    assert audience(Context(), frozenset()) == (*(["(unknown)"] * 7), "(direct)")
+
+
+@pytest.mark.parametrize(
+    ("screen", "found"),
+    [
+        ("390x844", "small"),
+        ("575x1", "small"),
+        ("576x1024", "medium"),
+        ("991x1", "medium"),
+        ("992x768", "large"),
+        ("1399x1", "large"),
+        ("1400x900", "wide"),
+        ("3840x2160", "wide"),
+        ("1000", "large"),
+    ]
+    + [(screen, "(unknown)") for screen in ("", "x", "0x0", "-5x7", "wide", "1e3x2", "²x1")],
+)
+def test_screen_class(screen: str, found: str) -> None:
+    assert screen_class(screen) == found
+
+
+def test_a_context_says_all_it_knows() -> None:
+    context = Context(
+        user_agent="Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+        language="de-AT",
+        referrer="https://www.search.example/?q=a",
+        screen="1280x800",
+        country="AT",
+    )
+    assert audience(context, frozenset()) == (
+        "Firefox", "Firefox 127", "Ubuntu", "desktop", "de", "large", "AT", "search.example"
+    )  # fmt: skip

@@ -21,7 +21,7 @@ from datalab.model.permissions import (
     roles,
 )
 
-OPEN_TO_MEMBERS = {Action.READ, Action.CONFIGURE}
+OPEN_TO_MEMBERS = {Action.READ, Action.CONFIGURE, Action.SEGMENTS}
 OWNERS_ONLY = {
     Action.EDIT,
     Action.DELETE,

@@ -4,7 +4,19 @@ from itertools import pairwise
 import pytest
 
 from datalab.errors import Invalid
-from datalab.model.ranges import HOUR_MS, MAX_BUCKETS, Range, buckets, day_start, read_moment, read_range, show
+from datalab.model.ranges import (
+    HOUR_MS,
+    MAX_BUCKETS,
+    Range,
+    buckets,
+    day_start,
+    period_before,
+    period_start,
+    read_bucket,
+    read_moment,
+    read_range,
+    show,
+)
 
 NOW = 1_764_000_000_000
 DAY = 24 * HOUR_MS
@@ -134,10 +146,75 @@ def test_buckets_cover_the_range_and_rise(zone: str, around: str, length: int, b
         assert [day_start(edge, zone) for edge in cut.edges[1:-1]] == cut.edges[1:-1]
 
 
-def test_too_many_buckets_are_refused() -> None:
-    assert len(buckets(0, MAX_BUCKETS * DAY, "UTC").starts) == MAX_BUCKETS
-    with pytest.raises(Invalid, match="4000 days"):
-        buckets(0, MAX_BUCKETS * DAY + 1, "UTC")
+@pytest.mark.parametrize(
+    ("length", "unit"),
+    [
+        (1, "hour"),
+        (3 * DAY, "hour"),
+        (3 * DAY + 1, "day"),
+        (400 * DAY, "day"),
+        (400 * DAY + 1, "week"),
+        (2800 * DAY, "week"),
+        (2800 * DAY + 1, "month"),
+    ],
+)
+def test_longer_ranges_have_longer_buckets(length: int, unit: str) -> None:
+    assert buckets(0, length, "UTC").unit == unit
+
+
+def test_weeks_begin_on_mondays_and_months_on_the_first() -> None:
+    zone = "Europe/Berlin"
+    begin, end = ms("2025-10-24T12:00+02:00"), ms("2025-11-12T00:00+01:00")
+    assert buckets(begin, end, zone, "week").starts == [
+        "2025-10-24T12:00:00+02:00", "2025-10-27T00:00:00+01:00", "2025-11-03T00:00:00+01:00",
+        "2025-11-10T00:00:00+01:00",
+    ]  # fmt: skip
+    assert buckets(begin, end, zone, "month").starts == ["2025-10-24T12:00:00+02:00", "2025-11-01T00:00:00+01:00"]
+    assert period_start(begin, zone, "day") == ms("2025-10-24T00:00+02:00")
+    assert period_start(begin, zone, "week") == ms("2025-10-20T00:00+02:00")
+    assert period_start(begin, zone, "month") == ms("2025-10-01T00:00+02:00")
+    assert period_start(end, zone, "week") == ms("2025-11-10T00:00+01:00")
+
+
+@pytest.mark.parametrize(("unit", "length"), [("hour", HOUR_MS), ("day", DAY), ("week", 7 * DAY), ("month", 28 * DAY)])
+def test_too_many_buckets_are_refused(unit: str, length: int) -> None:
+    assert len(buckets(0, MAX_BUCKETS * length, "UTC", unit).starts) <= MAX_BUCKETS + 1
+    with pytest.raises(Invalid, match=f"more than 4000 {unit}s; choose a shorter one or a longer bucket"):
+        buckets(0, MAX_BUCKETS * length + 1, "UTC", unit)
+
+
+def test_a_bucket_that_is_none_is_refused() -> None:
+    assert [read_bucket(text) for text in (None, "hour", "month")] == [None, "hour", "month"]
+    with pytest.raises(Invalid, match="bucket 'year' is not one of hour, day, week, month"):
+        read_bucket("year")
+
+
+@pytest.mark.parametrize(
+    ("from_", "to", "before"),
+    [
+        # Days are compared with the days before them, also where the clock changed.
+        ("2025-10-27", "2025-10-28", ("2025-10-26T00:00+02:00", "2025-10-27T00:00+01:00")),
+        ("2025-10-26", "2025-10-27", ("2025-10-25T00:00+02:00", "2025-10-26T00:00+02:00")),
+        ("2025-10-20", "2025-10-27", ("2025-10-13T00:00+02:00", "2025-10-20T00:00+02:00")),
+        ("2025-11-01", "2025-12-01", ("2025-10-02T00:00+02:00", "2025-11-01T00:00+01:00")),
+        # Today so far with yesterday up to the same time.
+        ("2025-10-26", "2025-10-26T15:00", ("2025-10-25T00:00+02:00", "2025-10-25T15:00+02:00")),
+        ("2025-10-26", None, ("2025-10-25T00:00+02:00", "2025-10-25T15:00+02:00")),
+        ("2025-10-20", "2025-10-26T15:00", ("2025-10-13T00:00+02:00", "2025-10-19T15:00+02:00")),
+        # Anything else with the stretch before it.
+        ("2025-10-26T10:00", "2025-10-26T12:00", ("2025-10-26T08:00+01:00", "2025-10-26T10:00+01:00")),
+        ("2025-10-24T10:00", None, ("2025-10-22T04:00+02:00", "2025-10-24T10:00+02:00")),
+    ],
+)
+def test_the_period_before(from_: str, to: str | None, before: tuple[str, str]) -> None:
+    zone, now = "Europe/Berlin", ms("2025-10-26T15:00+01:00")
+    asked = Range(read_moment(from_, zone), read_moment(to, zone) if to else None)
+    assert period_before(asked, zone, now) == Range(ms(before[0]), ms(before[1]))
+
+
+def test_an_open_beginning_has_no_period_before() -> None:
+    assert period_before(Range(None, 5), "UTC", NOW) is None
+    assert period_before(Range(), "UTC", NOW) is None
 
 
 def test_a_day_starts_at_its_midnight() -> None:

@@ -45,6 +45,8 @@ def read(**changes: Any) -> int:
         {"kind": "move", "x": 0, "y": 65535},
         {"referrer": "https://search.example/", "user_agent": "x", "language": "de", "session": "s"},
         {"screen": "390x844"},
+        {"country": "CH"},
+        {"country": ""},
         {"unknown": "is left out"},
     ],
 )
@@ -82,6 +84,13 @@ def test_good_records(changes: dict[str, Any]) -> None:
         {"kind": "move", "x": 0, "y": 65536},
         {"screen": "390 x 844"},
         {"screen": "390x844\n"},
+        {"country": "ch"},
+        {"country": "CHE"},
+        {"country": "C"},
+        {"country": "C1"},
+        {"country": "CH\n"},
+        {"country": "ÄÖ"},
+        {"country": None},
         {"as_is": "yes"},
         {"referrer": "x" * 2049},
         {"referrer": "a\n"},
@@ -169,7 +178,13 @@ def test_visitor_key() -> None:
     assert all(len(visitor_key(name)) == 16 for name in ("", "a", exported))
 
 
-SEEN = Context(user_agent="Firefox/128", language="de-CH", referrer="https://search.example/?q=1", screen="390x844")
+SEEN = Context(
+    user_agent="Firefox/128",
+    language="de-CH",
+    referrer="https://search.example/?q=1",
+    screen="390x844",
+    country="CH",
+)
 EVENTS: list[tuple[int, int, str]] = [
     (Kind.URLCHANGE, 0, "https://shop.example/café?a=1#b"),
     (Kind.MOUSECLICK, 0, "main>a"),
@@ -241,5 +256,6 @@ def test_properties_that_are_no_json_of_an_object_are_refused(properties: str) -
 
 
 def test_control_characters_are_left_out_of_a_context() -> None:
-    odd = Context(user_agent="a\x00b", language="d\ne", referrer="https://a.example/\x1f", screen="1x1")
-    assert plain_context(odd) == Context(user_agent="ab", language="de", referrer="https://a.example/", screen="1x1")
+    odd = Context(user_agent="a\x00b", language="d\ne", referrer="https://a.example/\x1f", screen="1x1", country="CH")
+    plain = Context(user_agent="ab", language="de", referrer="https://a.example/", screen="1x1", country="CH")
+    assert plain_context(odd) == plain
