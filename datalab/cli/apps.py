@@ -6,7 +6,9 @@ import click
 import msgspec
 
 from datalab.cli.connection import Place, ask_one, place_options
+from datalab.cli.jobs import jobs
 from datalab.cli.output import json_option, print_json, print_table
+from datalab.cli.segments import segment, segments
 from datalab.errors import Refusal
 from datalab.model.apps import App, IssuedToken
 from datalab.model.configuration import read_configuration
@@ -31,6 +33,10 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for the app's 
 @click.group()
 def app() -> None:
     """Sites whose use is measured."""
+
+
+for command in (segments, segment, jobs):
+    app.add_command(command)
 
 
 @app.command()

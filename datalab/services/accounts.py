@@ -224,6 +224,10 @@ def remove_person(change: Change, user: User) -> None:
     for link in collections.join_links.where(organisation=user.organisation):
         if link.created_by.lower() == user.id:
             collections.join_links.remove(link.id)
+    for app in collections.apps.where(organisation=user.organisation):
+        for segment in collections.segments.where(app=app.id):
+            if segment.by == user.id:
+                collections.segments.replace(replace(segment, by=""))
     collections.users.remove(user.id)
     if not collections.users.where(organisation=user.organisation):
         collections.organisations.remove(user.organisation)

@@ -77,8 +77,8 @@ class Apps:
             return app, edited
 
         old, edited = await self._changes.run(actor, work)
-        if old.origins != edited.origins:
-            # Which referrers are the site's own depends on them.
+        if (old.origins, old.time_zone) != (edited.origins, edited.time_zone):
+            # Which referrers are the site's own and when its days begin depends on them.
             await self._partitions.recompute(edited)
         return edited
 
@@ -94,6 +94,8 @@ class Apps:
             change.apps[id] = None
             for record in collections.partitions.where(app=id):
                 collections.partitions.replace(replace(record, deleted=True))
+            for segment in collections.segments.where(app=id):
+                collections.segments.remove(segment.id)
             change.log(app, "app.delete")
             change.log(app.organisation, "app.delete", app.full_name)
             change.tell({*readers, app.owner}, Kind.DELETED, app)

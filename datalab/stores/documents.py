@@ -11,6 +11,7 @@ from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
 from datalab.model.apps import App, PartitionRecord
 from datalab.model.audit import AuditEntry, AuditLog
 from datalab.model.notifications import Notification
+from datalab.model.segments import SavedSegment
 
 
 class Document(Protocol):
@@ -75,6 +76,9 @@ class Collections(Protocol):
 
     @property
     def notifications(self) -> Collection[Notification]: ...
+
+    @property
+    def segments(self) -> Collection[SavedSegment]: ...
 
     @property
     def audit_logs(self) -> Collection[AuditLog]: ...

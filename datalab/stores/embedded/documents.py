@@ -19,6 +19,7 @@ from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
 from datalab.model.apps import App, PartitionRecord
 from datalab.model.audit import AuditEntry, AuditLog
 from datalab.model.notifications import Notification
+from datalab.model.segments import SavedSegment
 from datalab.stores.documents import Collections, D, R, encoded, selector
 from datalab.stores.embedded.engine import DamagedDocument, SqliteClient, SqliteEngine, read_body
 from datalab.stores.embedded.refusals import refusals
@@ -32,6 +33,7 @@ INDEXED = {
     "join_links": "organisation",
     "partitions": "app",
     "notifications": "user",
+    "segments": "app",
 }
 """The field of each collection that is asked for most."""
 
@@ -102,6 +104,7 @@ class EmbeddedCollections:
         self.join_links = EmbeddedCollection(JoinLink, database["join_links"])
         self.partitions = EmbeddedCollection(PartitionRecord, database["partitions"])
         self.notifications = EmbeddedCollection(Notification, database["notifications"])
+        self.segments = EmbeddedCollection(SavedSegment, database["segments"])
         self.audit_logs = EmbeddedCollection(AuditLog, database["audit_logs"])
         self.audit_entries = EmbeddedCollection(AuditEntry, database["audit_entries"])
 

@@ -119,6 +119,11 @@ class EmbeddedJournal:
         )
 
 
+def file_of(data: Path, partition: PartitionKey) -> PartitionFile:
+    """A partition's file in a data directory, for another process that only reads it. Raises Missing, Unavailable."""
+    return EmbeddedJournal(data)._file(partition)
+
+
 def next_of(batches: Iterator[Batch]) -> Batch | None:
     """The next batch, None at the end: a StopIteration cannot cross from a thread into a coroutine."""
     return next(batches, None)

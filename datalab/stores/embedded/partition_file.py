@@ -176,6 +176,15 @@ class PartitionFile:
                     continue
                 yield batch.after(since)
 
+    def end(self) -> Position:
+        """The position behind the last batch, from the headers: of what is not needed nothing is read."""
+        position = Position()
+        with self._source(self._length) as source:
+            for found in walk(source, len(MAGIC), checked_from=source.size):
+                if found.header is not None:
+                    position = found.header.end
+        return position
+
     def verify(self) -> list[Damage]:
         """Every damaged stretch, a torn tail included, and a file that cannot be read at all."""
         damages = []

@@ -10,6 +10,7 @@ from datalab.model.accounts import ApiKey, JoinLink, Login, Organisation, User
 from datalab.model.apps import App, PartitionRecord
 from datalab.model.audit import AuditEntry, AuditLog
 from datalab.model.notifications import Notification
+from datalab.model.segments import SavedSegment
 from datalab.stores.documents import Collections, D, R, encoded, selector
 
 
@@ -58,6 +59,7 @@ class MemoryCollections:
         self.join_links = MemoryCollection(JoinLink)
         self.partitions = MemoryCollection(PartitionRecord)
         self.notifications = MemoryCollection(Notification)
+        self.segments = MemoryCollection(SavedSegment)
         self.audit_logs = MemoryCollection(AuditLog)
         self.audit_entries = MemoryCollection(AuditEntry)
 
