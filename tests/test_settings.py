@@ -76,6 +76,7 @@ def test_every_key_can_be_set_in_the_file_and_in_the_environment(section: str, k
         ("[ingest]\nticket_seconds = 0\n", 2, "ingest.ticket_seconds = 0"),
         ("[figures]\nsession_timeout_minutes = 0\n", 2, "figures.session_timeout_minutes = 0"),
         ("[figures]\nmax_values = 9\n", 2, "figures.max_values = 9"),
+        ("[figures]\n\ncountry_database = false\n", 3, "figures.country_database = False"),
         ("[tokens]\ndays = -1\n", 2, "tokens.days = -1"),
         ("[accounts]\nlogin_days = 366\n", 2, "accounts.login_days = 366"),
         ("[accounts]\nlogin_attempts = 0\n", 2, "accounts.login_attempts = 0"),

@@ -16,9 +16,9 @@ from datalab.stores.journal import PartitionKey
 
 def measure(appliance: Appliance) -> list[Result]:
     """One thread, from the file to the figures."""
-    path: Path = appliance.journal()
+    path: Path = appliance.data.journal()
     file = PartitionFile(PartitionKey("bench", 1), path)
-    configuration = read_configuration((appliance.data.parent / "configuration.toml").read_text())
+    configuration = read_configuration(appliance.data.configuration.read_text())
     aggregate = PartitionAggregate(Rules(configuration=configuration))
     begin = time.perf_counter()
     for batch in file.replay(Position()):

@@ -25,8 +25,10 @@ def shown(value: float) -> str:
 def table(results: list[Result]) -> str:
     """All of them, aligned."""
     width = max(len(result.name) for result in results)
+    units = max(len(result.unit) for result in results)
     marks = {True: "met", False: "MISSED", None: ""}
     return "\n".join(
-        f"{result.name:{width}}  {shown(result.value):>12} {result.unit:<10} {result.budget:<34} {marks[result.good]}"
+        f"{result.name:{width}}  {shown(result.value):>12} {result.unit:<{units}} {result.budget:<34} "
+        f"{marks[result.good]}"
         for result in results
     )

@@ -25,7 +25,8 @@ FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.
 HISTORY = [
     *VISITS,
     view("ann", 0, "/catalog"),
-    view("dan", 5, "/catalog", user_agent=FIREFOX, language="de-CH", referrer="https://search.example/", screen="9x9"),
+    view("dan", 5, "/catalog", user_agent=FIREFOX, language="de-CH", referrer="https://search.example/", screen="9x9",
+         country="CH"),
     {"visitor": "dan", "time": MONDAY + 9, "kind": "click", "target": "b", "matched": ["#add"], "x": 3, "y": 4},
     {"visitor": "dan", "time": MONDAY + 9, "kind": "move", "x": 3, "y": 4},
     {"visitor": "dan", "time": MONDAY + 9, "kind": "custom", "name": "n", "properties": {"big": 10**20}},
@@ -68,6 +69,7 @@ def test_every_line_is_a_record_of_the_documented_form(data: Path) -> None:
         {
             "time": "2026-09-21T14:18:20.000Z", "kind": "urlchange", "url": "https://shop.example/catalog",
             "referrer": "https://search.example/", "user_agent": FIREFOX, "language": "de-CH", "screen": "9x9",
+            "country": "CH",
         },
         {"time": "2026-09-21T14:13:20.009Z", "kind": "click", "target": "b", "matched": ["#add"], "x": 3, "y": 4},
         {"time": "2026-09-21T14:13:20.009Z", "kind": "move", "x": 3, "y": 4},

@@ -233,7 +233,7 @@ def test_the_fields_that_exports_write_are_the_same_in_csv(data: Path) -> None:
             "x": 3,
             "y": 4,
         },
-        {"visitor": "a", "time": MONDAY, "kind": "move", "x": 0, "y": 65535, "screen": "390x844"},
+        {"visitor": "a", "time": MONDAY, "kind": "move", "x": 0, "y": 65535, "screen": "390x844", "country": "CH"},
         {"visitor": "a", "time": 0, "kind": "urlchange", "url": "http://[x", "as_is": True},
         {"visitor": "a", "time": MONDAY, "kind": "custom", "name": "n", "properties": {"big": 10**20}},
         {"visitor": "a", "time": MONDAY, "kind": "custom", "name": "n", "properties": '{"big":1}'},

@@ -1,8 +1,9 @@
 """What the pages accept from an address or a form; the pages themselves are driven by the browser tests."""
 
 import pytest
+from aiohttp import web
 
-from datalab.errors import Invalid
+from datalab.errors import Invalid, Unavailable, Underway
 from datalab.model.apps import App
 from datalab.server import pages
 
@@ -65,3 +66,9 @@ def test_other_ranges_are_refused(query: dict[str, str]) -> None:
 )
 def test_the_range_form_leads_to_an_address_with_an_exclusive_end(query: dict[str, str], address: str) -> None:
     assert pages.canonical(query, APP) == address
+
+
+def test_a_page_whose_figures_are_being_made_looks_again_by_itself() -> None:
+    refused = pages.with_retry(web.Response(), Underway("figures are being made: 7 %", retry_after=1.5))
+    assert (refused.headers["Refresh"], refused.headers["Retry-After"]) == ("2", "2")
+    assert "Refresh" not in pages.with_retry(web.Response(), Unavailable("the disk is full", retry_after=5)).headers

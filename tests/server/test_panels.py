@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from datalab.model.figures import (
     Audience,
@@ -12,6 +13,7 @@ from datalab.model.figures import (
     Point,
     Share,
     StageFigures,
+    Totals,
 )
 from datalab.server import panels
 
@@ -45,12 +47,15 @@ def stage(name: str, reached: int, before: int | None, first: int, dropped: int,
         reached=reached,
         step_conversion=reached / before if before else None,
         conversion=reached / first if first else None,
+        overall=None,
         dropped=dropped,
         next=[NextRoute(route=route, count=count) for route, count in left.items()],
         seconds_mean=80.0,
         seconds_median=65.0,
+        seconds_p90=90.0,
         dropped_seconds_mean=9.0,
         dropped_seconds_median=12.0,
+        dropped_seconds_p90=15.0,
     )
 
 
@@ -96,11 +101,43 @@ def test_headline_of_many() -> None:
     assert values["Conversion"] == ("100%", "Purchase")
 
 
+def test_headline_beside_the_period_before() -> None:
+    before = Totals(
+        visitors=80,
+        sessions=100,
+        page_views=0,
+        views_per_session=None,
+        bounce_rate=0.5,
+        duration_mean=None,
+        duration_median=10.0,
+        conversion_rate=0.1,
+    )
+    figures = replace(
+        overview(100, bounce_rate=0.25, duration_median=10.002, conversion_rate=0.2),
+        previous=before,
+        previous_from="2026-11-01T00:00:00+00:00",
+        previous_to="2026-11-08T00:00:00+00:00",
+    )
+    found = {figure.label: (figure.change, figure.before) for figure in panels.headline(figures, "Purchase")}
+    assert found == {
+        "Visitors": ("+25.0%", "80"),
+        "Sessions": ("±0%", "100"),
+        "Page views": ("", "0"),
+        "Bounce rate": ("−50.0%", "50.0%"),
+        "Mean duration": ("", "–"),
+        "Median duration": ("±0%", "10 s"),
+        "Conversion": ("+100.0%", "10.0%"),
+    }
+    assert panels.period_compared(figures) == "1–7 Nov 2026"
+    assert panels.period_compared(overview(100)) == ""
+    assert {figure.change for figure in panels.headline(overview(100), None)} == {""}
+
+
 def test_series_leaves_out_what_has_not_begun() -> None:
     points = [
-        Point(start="2026-11-23T00:00:00+00:00", page_views=8, visitors=2),
-        Point(start="2026-11-24T00:00:00+00:00", page_views=4, visitors=1),
-        Point(start="2026-11-25T00:00:00+00:00", page_views=0, visitors=0),
+        Point(start="2026-11-23T00:00:00+00:00", page_views=8, visitors=2, sessions=2),
+        Point(start="2026-11-24T00:00:00+00:00", page_views=4, visitors=1, sessions=1),
+        Point(start="2026-11-25T00:00:00+00:00", page_views=0, visitors=0, sessions=0),
     ]
     line = panels.series(overview(3, points), "UTC", NOW)
     assert [row.page_views for row in line.rows] == [8, 4]
@@ -135,11 +172,15 @@ def test_route_table_of_nothing() -> None:
 
 def test_audience_shares_are_of_all_visitors() -> None:
     share = [Share(value="Firefox", visitors=1, sessions=9)]
-    audience = Audience(
-        app="a", from_=None, to=None, browsers=share, systems=[], devices=[], languages=[], referrers=[]
-    )
+    nobody: dict[str, list[Share]] = {
+        name: []
+        for name in ("versions", "systems", "devices", "languages", "screens", "countries", "visits", "referrers")
+    }
+    audience = Audience(app="a", from_=None, to=None, browsers=share, **nobody)  # type: ignore[arg-type]
     cards = {card.key: card for card in panels.audience_cards(audience, 4)}
-    assert list(cards) == ["referrers", "browsers", "systems", "devices", "languages"]
+    assert list(cards) == [
+        "referrers", "countries", "browsers", "versions", "systems", "devices", "screens", "languages", "visits",
+    ]  # fmt: skip
     assert cards["browsers"].rows == [panels.BarRow("Firefox", "1", "25.0%", 25.0)]
     assert cards["systems"].rows == []
 

@@ -2,28 +2,9 @@ from datetime import date
 
 import pytest
 
-from datalab.model.figures import Overview, Point
 from datalab.server import range_picker
 
 TODAY = date(2026, 11, 24)
-
-
-def overview(from_: str | None = None, to: str | None = None, starts: tuple[str, ...] = ()) -> Overview:
-    return Overview(
-        app="a1",
-        from_=from_,
-        to=to,
-        visitors=0,
-        sessions=0,
-        page_views=0,
-        views_per_session=None,
-        bounce_rate=None,
-        duration_mean=None,
-        duration_median=None,
-        conversion_rate=None,
-        bucket="day",
-        series=[Point(start=start, page_views=0, visitors=0) for start in starts],
-    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +38,11 @@ def test_the_form_includes_its_last_day(text: str, after: str) -> None:
 
 def test_the_picker_shows_both_days_included() -> None:
     picker = range_picker.range_picker(
-        "/apps/a1", "UTC", None, overview("2026-11-01T00:00:00+01:00", "2026-11-08T00:00:00+01:00"), TODAY
+        "/apps/a1",
+        "UTC",
+        None,
+        range_picker.first_and_last_day("2026-11-01T00:00:00+01:00", "2026-11-08T00:00:00+01:00"),
+        TODAY,
     )
     assert (picker.from_, picker.through, picker.custom) == ("2026-11-01", "2026-11-07", True)
     assert picker.label == "1–7 Nov 2026, UTC"
@@ -66,11 +51,19 @@ def test_the_picker_shows_both_days_included() -> None:
 
 def test_the_picker_takes_open_ends_from_the_series() -> None:
     starts = ("2026-08-01T09:15:00+00:00", "2026-08-02T00:00:00+00:00")
-    picker = range_picker.range_picker("/apps/a1", "UTC", "all", overview(starts=starts), TODAY)
+    picker = range_picker.range_picker(
+        "/apps/a1", "UTC", "all", range_picker.first_and_last_day(None, None, starts), TODAY
+    )
     assert picker.label == "1–2 Aug 2026, UTC"
     assert [choice.label for choice in picker.choices if choice.current] == ["All"]
 
 
 def test_the_picker_of_nothing_at_all() -> None:
-    picker = range_picker.range_picker("/apps/a1", "UTC", "all", overview(), TODAY)
+    picker = range_picker.range_picker("/apps/a1", "UTC", "all", (None, None), TODAY)
     assert (picker.label, picker.from_, picker.through) == ("All, UTC", "", "")
+
+
+def test_another_range_keeps_partition_and_segment() -> None:
+    picker = range_picker.range_picker("/apps/a1", "UTC", "7d", (TODAY, TODAY), TODAY, 3, "route is /a&b")
+    assert picker.choices[0].href == "/apps/a1?range=today&partition=3&segment=route+is+%2Fa%26b"
+    assert (picker.partition, picker.segment) == (3, "route is /a&b")

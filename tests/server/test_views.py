@@ -8,7 +8,6 @@ from datalab.model.apps import App, IssuedToken
 from datalab.model.figures import Audience, Live, Overview, Pages, Point
 from datalab.server import views
 from datalab.server.partition_picker import PartitionPicker
-from datalab.server.range_picker import range_picker
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOW.date()
@@ -46,22 +45,34 @@ def overview(
         duration_median=None,
         conversion_rate=None,
         bucket="day",
-        series=[Point(start=start, page_views=0, visitors=0) for start in starts],
+        series=[Point(start=start, page_views=0, visitors=0, sessions=0) for start in starts],
     )
 
 
-def figures(of: App, events: int, sessions: int = 0) -> views.AppFigures:
+def figures(of: App, events: int, sessions: int = 0, *, segmented: bool = False) -> views.AppFigures:
     return views.app_figures(
         of,
         overview=overview(sessions=sessions),
         pages=Pages(app="a1", from_=None, to=None, page_views=0, pages=[]),
         audience=Audience(
-            app="a1", from_=None, to=None, browsers=[], systems=[], devices=[], languages=[], referrers=[]
+            app="a1",
+            from_=None,
+            to=None,
+            browsers=[],
+            versions=[],
+            systems=[],
+            devices=[],
+            languages=[],
+            screens=[],
+            countries=[],
+            visits=[],
+            referrers=[],
         ),
         funnel=None,
         live=Live(app="a1", present=0, events=events),
         now=NOW,
         address="http://pi.local:8080",
+        segmented=segmented,
     )
 
 
@@ -141,10 +152,9 @@ def test_cards_count_in_words_and_wait_for_a_first_event() -> None:
 
 
 def test_present_is_plural_but_for_one() -> None:
-    picker = range_picker("/apps/a1", "UTC", "28d", overview(), TODAY)
     for present, noun in ((0, "visitors"), (1, "visitor"), (2, "visitors")):
         live = Live(app="a1", present=present, events=0)
-        assert views.app_page(app(), NO_ARCHIVE, picker, live, figures(app(), 0)).present_noun == noun
+        assert views.app_page(app(), NO_ARCHIVE, [], None, None, live, figures(app(), 0)).present_noun == noun
 
 
 def test_the_frame_names_the_person_and_marks_the_app() -> None:
@@ -163,3 +173,16 @@ def test_refusals_say_what_to_do() -> None:
     assert "list" in page.advice
     assert views.error_page(Invalid("range")).status == 422
     assert views.error_page(TooMany("wait")).heading == "Too many attempts"
+
+
+def test_the_pages_of_an_app_keep_what_was_chosen() -> None:
+    tabs = views.tabs("/apps/a1", "range=7d&segment=x", "funnels")
+    assert [tab.href for tab in tabs[:2]] == ["/apps/a1?range=7d&segment=x", "/apps/a1/funnels?range=7d&segment=x"]
+    assert [tab.label for tab in tabs if tab.current] == ["Funnels"]
+    assert views.tabs("/apps/a1", "", "")[0].href == "/apps/a1"
+
+
+def test_nobody_in_a_segment_is_told_so() -> None:
+    step = figures(app(), events=5, segmented=True).next_step
+    assert step is not None
+    assert "No visit in this range fits the segment" in step.text

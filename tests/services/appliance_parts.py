@@ -13,14 +13,15 @@ from datalab.model.apps import App
 from datalab.model.events import Batch, Events, Opening, Position
 from datalab.model.events import Kind as EventKind
 from datalab.model.permissions import Actor
-from datalab.model.ranges import Range
 from datalab.services.apps import Apps, new_id
 from datalab.services.archive import Archive
 from datalab.services.changes import Changes
 from datalab.services.directory import Directory
 from datalab.services.insights import Insights
+from datalab.services.jobs import Jobs
 from datalab.services.locks import Locks
 from datalab.services.partitions import Partitions
+from datalab.services.replays import Replays
 from datalab.services.tabs import Tabs
 from datalab.services.tokens import Tokens
 from datalab.settings import Settings
@@ -30,6 +31,7 @@ from datalab.stores.embedded.documents import EmbeddedDocuments
 from datalab.stores.embedded.journal import EmbeddedJournal
 from datalab.stores.journal import PartitionKey
 from datalab.workers.aggregation import Aggregation
+from datalab.workers.processes import Processes
 from datalab.workers.runner import Runner
 
 NOW = 1_800_000_000_000
@@ -104,15 +106,17 @@ class Parts:
         self.directory, self.tabs = Directory(documents), Tabs()
         clock: Callable[[], int] = lambda: self.now  # noqa: E731
         settings = Settings()
+        self.processes, self.jobs = Processes(), Jobs(self.tabs, clock)
+        self.replays = Replays(data, data / "snapshots", self.processes, self.jobs, clock)
         self.partitions = Partitions(
-            documents, self.directory, self.journal, self.aggregation, self.runner, settings, clock
+            documents, self.directory, self.journal, self.aggregation, self.runner, settings, clock, self.replays
         )
         self.changes = Changes(documents, self.directory, self.tabs, clock)
         self.apps = Apps(self.changes, self.partitions)
         tokens = Tokens(Key(b"k" * 32), TokenSettings())
         self.locks = Locks(self.changes, self.directory, tokens, self.partitions, settings.tokens, clock)
         self.archive = Archive(self.changes, self.partitions)
-        self.insights = Insights(self.partitions, self.aggregation, Presence(), clock)
+        self.insights = Insights(self.partitions, self.aggregation, Presence(), "", clock)
 
     async def collected(self, app: App, count: int) -> App:
         """Lock an app and store so many page views of one visit in its partition."""
@@ -127,7 +131,7 @@ class Parts:
 
     async def page_views(self, app: App, number: int | None = None) -> int:
         asked = await self.archive.as_it_was(self.directory.get(app.id), number)
-        return (await self.insights.overview(asked, Range())).page_views
+        return (await self.insights.overview(asked)).page_views
 
     def files(self, app: str) -> list[str]:
         """Every file of an app's data."""
@@ -149,6 +153,8 @@ async def running(data: Path) -> AsyncIterator[Parts]:
     finally:
         await parts.partitions.close()
         await parts.runner.stop()
+        await parts.jobs.close()
+        await parts.processes.close()
         await parts.aggregation.close()
         await parts.journal.close()
         await documents.close()

@@ -41,6 +41,7 @@ SECTIONS: dict[str, Any] = {
     "elements": [{"name": "Buy", "selector": "#buy"}],
     "campaigns": [{"name": "Spring", "parameter": "utm_campaign", "value": "spring"}],
 }
+WHAT_IF = {"funnel": SECTIONS["funnels"][0]}
 numbers = count(1)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -164,7 +165,7 @@ class Scene:
     async def state_of(self, app: str | None) -> list[bytes]:
         """What may not change by what was refused: of an app, or of the organisation and the person's account."""
         if app is not None:
-            paths = ["", "/configuration", "/members", "/token", "/partitions", "/audit"]
+            paths = ["", "/configuration", "/members", "/token", "/partitions", "/segments", "/audit"]
             return [(await self["owner"].request("GET", f"/apps/{app}{path}")).body for path in paths]
         own = ["/me", "/me/logins", "/me/notifications"]
         common = ["/apps", "/organisation/people", "/organisation/join-links", "/organisation/audit"]
@@ -286,17 +287,29 @@ def app(path: str, case: str, *, private: bool) -> Prepare:
         if tail == "insights/funnel":
             funnels = {"revision": 0, "value": SECTIONS["funnels"]}
             await scene["owner"].done("PUT", f"/apps/{made['app']}/configuration/funnels", funnels)
+        if tail == "segments/{segment}":
+            saver = scene[{"saved by a member": "member", "saved by a colleague": "colleague"}.get(case, "owner")]
+            saved = {"name": "Newcomers", "text": "visit is new"}
+            answer = await saver.done("POST", f"/apps/{made['app']}/segments", saved)
+            names["segment"] = answer.read(Named).id
+        if tail == "jobs/{job}":
+            await scene["owner"].done("POST", f"/apps/{made['app']}/insights/what-if", WHAT_IF)
+            names["job"] = (await scene["owner"].done("GET", f"/apps/{made['app']}/jobs")).read(list[Named])[0].id
         if tail.startswith("configuration/") and tail != "configuration/try":
             return Asked(names, {"revision": 0, "value": SECTIONS[tail.rpartition("/")[2]]})
         body: Any = {
             "": {"description": "changed"},
             "configuration/try": {"name": "Catalog", "glob": "/cat*"},
+            "segments": {"name": f"Segment {next(numbers)}", "text": "browser is Firefox"},
+            "segments/{segment}": {"name": "Renamed", "text": "browser is Firefox"},
+            "insights/what-if": WHAT_IF,
             "token": confirm,
             "token/rotate": {"overlap_hours": 1},
             "unlock": confirm,
             "invitations": {"usernames": [username("colleague")]},
             "transfer": {"username": username(heir)},
         }.get(tail)
-        return Asked(names, body, confirm if tail in ("", "partitions/{number}") else {})
+        query = {"insights/surroundings": {"route": "/"}, "": confirm, "partitions/{number}": confirm}.get(tail, {})
+        return Asked(names, body, query)
 
     return asked

@@ -102,6 +102,7 @@ class City(NamedTuple):
     locked: str
     unlocked: str
     """Ids of apps."""
+    segment: str
 
     def leaver(self) -> Client:
         """Somebody whose log-in may end."""
@@ -124,7 +125,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
             locked, unlocked = await ada.app("Shop", private=True), await ada.app("Other")
             await ada.done("POST", f"/apps/{locked.id}/invitations", {"usernames": ["ben.m"]})
             await ada.done("POST", f"/apps/{locked.id}/token", {"confirm": locked.full_name})
-            return City(server, ada, locked.id, unlocked.id)
+            saved = await ada.done("POST", f"/apps/{locked.id}/segments", {"name": "New", "text": "visit is new"})
+            return City(server, ada, locked.id, unlocked.id, json.loads(saved.body)["id"])
 
     server = Server(tmp_path_factory.mktemp("city") / "data", environment=ENVIRONMENT)
     yield asyncio.run(arrive())
@@ -145,7 +147,7 @@ def test_a_real_server_keeps_to_the_document(city: City, operation: Any, mode: G
     """What fits the document and what does not is answered as declared, and never by a failure."""
     client = city.leaver() if operation.path.removeprefix("/api/v1") in ENDS_THE_LOG_IN else city.ada
     app = city.unlocked if "/configuration" in operation.path else city.locked
-    known = {"app": app, "username": "ben.m", "number": "1"}
+    known = {"app": app, "username": "ben.m", "number": "1", "segment": city.segment}
     names = {name: known[name] for name in known if f"{{{name}}}" in operation.path}
     cases = operation.as_strategy(generation_mode=mode, path_parameters=names or None)
 

@@ -129,6 +129,7 @@ async def test_names_have_no_invisible_characters(mark: str, shared: Shared) -> 
         "position": ("PUT", "/me", {"first_name": "N", "last_name": "N", "position": f"a{mark}b"}),
         "key": ("POST", "/me/keys", {"name": f"a{mark}b"}),
         "element": ("PUT", f"/apps/{app}/configuration/elements", element),
+        "segment": ("POST", f"/apps/{app}/segments", {"name": f"a{mark}b", "text": "visit is new"}),
         "organisation": ("POST", "/register", {**person, "username": "new.o", "organisation": f"a{mark}b.example"}),
         "user name": ("POST", "/register", {**person, "username": f"new{mark}x", "organisation": "a.example"}),
     }
@@ -176,7 +177,7 @@ async def test_an_organisation_that_looks_like_another_opens_nothing_of_it(organ
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=endpoint_id)
 async def test_bodies_that_are_none_are_refused(endpoint: Endpoint, shared: Shared) -> None:
     ada = await shared.known("ada.l")
-    names = {"app": await app_of(ada), "username": "nobody.o"}
+    names = {"app": await app_of(ada), "username": "nobody.o", "segment": "none"}
     path = re.sub(r"{(\w+)}", lambda found: names[found[1]], endpoint.path)
     fields = list(endpoint.body.__struct_fields__) if isinstance(endpoint.body, type) else []
     bodies = {
@@ -210,7 +211,7 @@ async def test_bodies_that_are_none_are_refused(endpoint: Endpoint, shared: Shar
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=endpoint_id)
 async def test_only_json_of_a_megabyte_at_most_is_read(endpoint: Endpoint, shared: Shared) -> None:
     ada = await shared.known("ada.l")
-    names = {"app": await app_of(ada), "username": "nobody.o"}
+    names = {"app": await app_of(ada), "username": "nobody.o", "segment": "none"}
     path = re.sub(r"{(\w+)}", lambda found: names[found[1]], endpoint.path)
     for kind in (
         "text/plain",
