@@ -12,10 +12,12 @@ from aiohttp import web
 
 from datalab.clock import Clock, system_clock
 from datalab.errors import InUse, Occupied, Refusal
+from datalab.ingest.countries import Countries
 from datalab.ingest.presence import Presence
 from datalab.keys import Keys
 from datalab.server.application import web_application
 from datalab.server.control import control_application
+from datalab.server.request_log import request_log
 from datalab.services.accounts import Accounts
 from datalab.services.api_keys import ApiKeys
 from datalab.services.apps import Apps
@@ -28,6 +30,7 @@ from datalab.services.export import Export
 from datalab.services.history import History
 from datalab.services.ingest import Ingest
 from datalab.services.insights import Insights
+from datalab.services.jobs import Jobs
 from datalab.services.locks import Locks
 from datalab.services.logins import Logins
 from datalab.services.members import Members
@@ -35,24 +38,32 @@ from datalab.services.notifications import Notifications
 from datalab.services.partitions import Partitions
 from datalab.services.passwords import Passwords
 from datalab.services.registrations import Registrations
+from datalab.services.replays import Replays
 from datalab.services.second_factor import SecondFactors
+from datalab.services.segments import Segments
 from datalab.services.services import Services
 from datalab.services.tabs import Tabs
 from datalab.services.tokens import Tokens
+from datalab.services.what_if import WhatIfs
 from datalab.settings import Settings
 from datalab.stores.embedded.documents import EmbeddedDocuments
 from datalab.stores.embedded.journal import EmbeddedJournal
 from datalab.workers.aggregation import Aggregation
 from datalab.workers.expressions import check_expressions
+from datalab.workers.processes import Processes
 from datalab.workers.runner import Runner
 
 CONTROL_SOCKET = "control.sock"
+MAX_LINE_BYTES = 32 * 1024
+"""Of a request's first line: a segment of 2,000 characters takes 24,000 where each is written as twelve."""
 SHUTDOWN_SECONDS = 5.0
 LOCK = "lock"
 RETRY_SECONDS = 10.0
 """How often what the disk refused is tried again."""
 WARNING_SECONDS = 10.0
 """How often tokens that end soon are looked for."""
+IMPORTS_SECONDS = 60.0
+"""How often imports whose clients are gone are looked for."""
 MAX_SOCKET_PATH = 107
 """Bytes that Linux allows for the path of a socket file."""
 
@@ -70,11 +81,18 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         stack.push_async_callback(journal.close)
         aggregation = Aggregation(journal, data / "snapshots")
         stack.push_async_callback(aggregation.close)
+        countries = Countries.chosen(settings.figures.country_database)
+        stack.callback(countries.close)
         runner = Runner()
         stack.push_async_callback(runner.stop)
         directory, tabs, tokens = Directory(documents), Tabs(), Tokens(keys.tokens, settings.tokens)
         await directory.load()
-        partitions = Partitions(documents, directory, journal, aggregation, runner, settings, clock)
+        processes, jobs = Processes(), Jobs(tabs, clock)
+        stack.push_async_callback(processes.close)
+        stack.push_async_callback(jobs.close)
+        directory.watch(jobs.follow)
+        replays = Replays(data, data / "snapshots", processes, jobs, clock)
+        partitions = Partitions(documents, directory, journal, aggregation, runner, settings, clock, replays)
         stack.push_async_callback(partitions.close)
         await partitions.open_all()
         runner.start("partitions", partial(runner.every, RETRY_SECONDS, partitions.carry_out_left))
@@ -85,6 +103,10 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
         locks = Locks(changes, directory, tokens, partitions, settings.tokens, clock)
         ingest = Ingest(directory, tokens, partitions, aggregation, keys.sessions, settings.ingest, clock)
         directory.watch(ingest.recheck)
+        configurations = Configurations(changes, directory, partitions, check_expressions)
+        history = History(data, directory, locks, partitions, jobs, clock)
+        stack.push_async_callback(history.close)
+        runner.start("imports", partial(runner.every, IMPORTS_SECONDS, history.forget_abandoned))
         runner.start("token expiry", partial(runner.every, 1.0, ingest.recheck))
         runner.start("token warnings", partial(runner.every, WARNING_SECONDS, locks.warn))
         yield Services(
@@ -98,15 +120,19 @@ async def opened(data: Path, settings: Settings, clock: Clock = system_clock) ->
             tabs=tabs,
             directory=directory,
             apps=Apps(changes, partitions),
-            configurations=Configurations(changes, directory, partitions, check_expressions),
+            configurations=configurations,
+            segments=Segments(changes),
             locks=locks,
             members=Members(changes),
             archive=Archive(changes, partitions),
             partitions=partitions,
             presence=presence,
+            countries=countries,
             ingest=ingest,
-            insights=Insights(partitions, aggregation, presence, clock),
-            history=History(directory, locks, partitions, journal, clock),
+            insights=Insights(partitions, aggregation, presence, countries.attribution, clock),
+            jobs=jobs,
+            what_ifs=WhatIfs(data, configurations, partitions, aggregation, processes, jobs),
+            history=history,
             export=Export(journal, data, clock),
             clock=clock,
         )
@@ -160,7 +186,14 @@ async def serving(
 
 async def started(stack: AsyncExitStack, application: web.Application) -> web.AppRunner:
     """A runner that stops with the stack."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, auto_decompress=False)
+    runner = web.AppRunner(
+        application,
+        access_log=None,
+        logger=request_log(),
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        auto_decompress=False,
+        max_line_size=MAX_LINE_BYTES,
+    )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     return runner

@@ -91,6 +91,12 @@ class Unavailable(Refusal):
     code = "unavailable"
 
 
+class Underway(Unavailable):
+    """What was asked for is being made; `detail` says how far it has come."""
+
+    code = "underway"
+
+
 class WrongOrigin(Forbidden):
     """A page of an origin that is not registered for the app."""
 

@@ -47,6 +47,8 @@ class Figures(Section, frozen=True):
     session_timeout_minutes: Annotated[int, Meta(ge=1, le=1440)] = 30
     max_values: Annotated[int, Meta(ge=10, le=1_000_000)] = 10_000
     snapshot_minutes: Annotated[int, Meta(ge=1, le=1440)] = 10
+    country_database: Annotated[str, Meta(max_length=4096)] = ""
+    """A file in MaxMind's format; empty: the one that came with datalab, `off`: none."""
 
 
 class Tokens(Section, frozen=True):

@@ -1,8 +1,10 @@
 """The way from a command to the data: through a running server's socket file, else directly."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +14,15 @@ import click
 import msgspec
 
 from datalab.appliance import CONTROL_SOCKET, opened
-from datalab.errors import InUse, Refusal
+from datalab.errors import InUse, Refusal, Underway
 from datalab.operations.table import OPERATIONS, perform
 from datalab.server.middleware import Problem
 from datalab.settings import Settings, read_settings
 
 R = TypeVar("R")
+RETRY_SECONDS = 2.0
+CLEARED = "\r\x1b[K"
+"""The terminal's line is empty again."""
 Ask = Callable[[msgspec.Struct], Awaitable[Any]]
 """Does an operation and answers its struct; raises Refusal."""
 
@@ -70,7 +75,7 @@ def with_data(place: Place, work: Callable[[Ask], Awaitable[R]]) -> R:
     async def run() -> R:
         settings = place.settings()
         async with reach(place.data(settings), settings) as ask:
-            return await work(ask)
+            return await work(partial(patiently, ask))
 
     return with_refusals(lambda: asyncio.run(run()))
 
@@ -86,6 +91,24 @@ def with_refusals(work: Callable[[], R]) -> R:
 def ask_one(place: Place, asked: msgspec.Struct) -> Any:
     """One operation."""
     return with_data(place, lambda ask: ask(asked))
+
+
+async def patiently(ask: Ask, asked: msgspec.Struct) -> Any:
+    """Ask until what is being made is there; how far it is stands on a terminal meanwhile. Raises Refusal."""
+    shown = sys.stderr.isatty()
+    line = ""
+    try:
+        while True:
+            try:
+                return await ask(asked)
+            except Underway as underway:
+                if shown:
+                    line = underway.detail
+                    click.echo(f"{CLEARED}{line}", err=True, nl=False)
+                await asyncio.sleep(underway.retry_after or RETRY_SECONDS)
+    finally:
+        if line:
+            click.echo(CLEARED, err=True, nl=False)
 
 
 @asynccontextmanager
@@ -122,9 +145,11 @@ async def post(session: aiohttp.ClientSession, asked: msgspec.Struct) -> Any:
         raise Refusal(f"another process works on the data directory, and no server answers there: {error}") from None
     if response.status != 200:
         try:
-            raise Refusal(msgspec.json.decode(body, type=Problem).detail)
+            problem = msgspec.json.decode(body, type=Problem)
         except msgspec.DecodeError:
             raise Refusal(f"the running server failed with status {response.status}; its log says more") from None
+        kind = Underway if problem.code == Underway.code else Refusal
+        raise kind(problem.detail, retry_after=problem.retry_after)
     return answer(name, body)
 
 

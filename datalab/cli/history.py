@@ -12,7 +12,7 @@ from datalab.cli.output import json_option, print_json
 from datalab.cli.record_file import BadLine, Source, opened, read_records
 from datalab.clock import system_clock
 from datalab.model.records import Record, encode_record
-from datalab.operations.history import BeginImport, EndImport, ImportRecords
+from datalab.operations.history import BeginImport, EndImport, ImportRecords, packed
 
 CHUNK = 20_000
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -87,18 +87,20 @@ def check_all(source: IO[bytes], kept: IO[bytes], form: str, outcome: Outcome) -
 
 async def send(ask: Ask, source: Source, form: str, outcome: Outcome, name: str) -> None:
     """Chunk by chunk, with a bar on a terminal where the file's length is known."""
-    run = await ask(BeginImport(name))
+    run = await ask(BeginImport(name, source.size or None))
+    whole = False
     try:
         await feed(ask, run, source, form, outcome)
+        whole = True
     finally:
-        await ask(EndImport(run))
+        await ask(EndImport(run, whole))
 
 
 async def feed(ask: Ask, run: str, source: Source, form: str, outcome: Outcome) -> None:
     """The file's records, in its order."""
     with click.progressbar(length=source.size or 0, label="Importing", file=sys.stderr, hidden=not source.size) as bar:
         for records in chunks(read_records(source.plain, form, system_clock()), outcome):
-            imported = await ask(ImportRecords(run, records))
+            imported = await ask(ImportRecords(run, packed(records), source.done))
             outcome.added += imported.added
             outcome.repeated += imported.repeated
             bar.update(source.done - bar.pos)

@@ -12,6 +12,7 @@ from datalab.cli.serve import serve
 from datalab.cli.tokens import token
 from datalab.cli.users import user
 from datalab.cli.verify import verify
+from datalab.cli.what_if import what_if
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -20,5 +21,5 @@ def main() -> None:
     """How people use a site: funnels, journeys and live figures, on one small machine."""
 
 
-for command in (serve, demo, user, app, token, import_history, export_events, report, verify):
+for command in (serve, demo, user, app, token, import_history, export_events, report, what_if, verify):
     main.add_command(command)

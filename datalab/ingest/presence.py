@@ -33,6 +33,10 @@ class Presence:
         """Visitors present."""
         return len(self._sockets[app]) + len(self._remaining(app, now_ms))
 
+    def visitors(self, app: str, now_ms: int) -> list[str]:
+        """Which ones."""
+        return [*self._sockets[app], *self._remaining(app, now_ms)]
+
     def _remaining(self, app: str, now_ms: int) -> dict[str, int]:
         """Those that may still come back; the others are forgotten."""
         leaving = self._leaving[app]

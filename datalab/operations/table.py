@@ -8,7 +8,19 @@ from msgspec import Struct
 
 from datalab.errors import Invalid, Missing
 from datalab.model.apps import App, IssuedToken
-from datalab.model.figures import FunnelFigures, Overview, Pages
+from datalab.model.figures import (
+    Audience,
+    Campaigns,
+    Elements,
+    FunnelFigures,
+    Journey,
+    LiveFigures,
+    Overview,
+    Pages,
+    Retention,
+    Surroundings,
+)
+from datalab.model.jobs import Job
 from datalab.model.trimming import readable
 from datalab.operations.apps import (
     Configure,
@@ -46,6 +58,17 @@ from datalab.operations.history import (
     export_chunk,
     import_records,
 )
+from datalab.operations.jobs import (
+    AskWhatIf,
+    CancelJob,
+    ListJobs,
+    ShowJob,
+    WhatIfAnswer,
+    ask_what_if,
+    cancel_job,
+    list_jobs,
+    show_job,
+)
 from datalab.operations.people import (
     AddUser,
     DisableUser,
@@ -62,17 +85,42 @@ from datalab.operations.people import (
     set_password,
 )
 from datalab.operations.reports import (
+    ReportAudience,
+    ReportCampaigns,
+    ReportElements,
     ReportFunnel,
+    ReportJourney,
+    ReportLive,
     ReportOverview,
     ReportPages,
+    ReportRetention,
+    ReportSurroundings,
+    report_audience,
+    report_campaigns,
+    report_elements,
     report_funnel,
+    report_journey,
+    report_live,
     report_overview,
     report_pages,
+    report_retention,
+    report_surroundings,
+)
+from datalab.operations.segments import (
+    DeleteSegment,
+    ListSegments,
+    OneSegment,
+    SetSegment,
+    delete_segment,
+    list_segments,
+    set_segment,
+    show_segment,
 )
 from datalab.services.api_keys import KeyMade
 from datalab.services.archive import PartitionShown
 from datalab.services.export import Exported
 from datalab.services.history import Imported
+from datalab.services.segments import SegmentShown
 from datalab.services.services import Services
 
 A = TypeVar("A", bound=Struct)
@@ -109,13 +157,28 @@ OPERATIONS: dict[str, Operation[Any, Any]] = {
         Operation(RenewToken, IssuedToken, renew_token),
         Operation(RotateToken, IssuedToken, rotate_token),
         Operation(RevokeToken, App, revoke_token),
+        Operation(ListSegments, list[SegmentShown], list_segments),
+        Operation(OneSegment, SegmentShown, show_segment),
+        Operation(SetSegment, SegmentShown, set_segment),
+        Operation(DeleteSegment, None, delete_segment),
         Operation(BeginImport, str, begin_import),
         Operation(ImportRecords, Imported, import_records),
         Operation(EndImport, None, end_import),
         Operation(ExportChunk, Exported, export_chunk),
         Operation(ReportOverview, Overview, report_overview),
         Operation(ReportPages, Pages, report_pages),
+        Operation(ReportAudience, Audience, report_audience),
+        Operation(ReportCampaigns, Campaigns, report_campaigns),
+        Operation(ReportElements, Elements, report_elements),
         Operation(ReportFunnel, FunnelFigures, report_funnel),
+        Operation(ReportJourney, Journey, report_journey),
+        Operation(ReportSurroundings, Surroundings, report_surroundings),
+        Operation(ReportRetention, Retention, report_retention),
+        Operation(ReportLive, LiveFigures, report_live),
+        Operation(AskWhatIf, WhatIfAnswer, ask_what_if),
+        Operation(ListJobs, list[Job], list_jobs),
+        Operation(ShowJob, Job, show_job),
+        Operation(CancelJob, Job, cancel_job),
     )
 }
 

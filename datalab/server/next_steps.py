@@ -77,3 +77,8 @@ def shell(app: App) -> str:
     """`organisation/name` as one word of a command line."""
     name = app.full_name
     return name if re.fullmatch(r"[\w./@-]+", name) else "'" + name.replace("'", "'\\''") + "'"
+
+
+def nobody_in_segment() -> NextStep:
+    """Where nothing was counted under a segment."""
+    return NextStep("Nobody", "No visit in this range fits the segment. Choose a longer range, or take a filter out.")

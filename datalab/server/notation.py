@@ -79,7 +79,22 @@ def days(first: date, last: date) -> str:
 
 
 def bucket(start: str, unit: str) -> str:
-    """An RFC 3339 start of an hour or a day: `Tue 24 Nov 2026, 14:00` or `Tue 24 Nov 2026`."""
+    """An RFC 3339 start: `Tue 24 Nov 2026, 14:00`, `Tue 24 Nov 2026`, `week of 23 Nov 2026` or `Nov 2026`."""
     moment = datetime.fromisoformat(start)
+    if unit == "month":
+        return f"{moment:%b %Y}"
+    if unit == "week":
+        return f"week of {day(moment)}"
     label = f"{moment:%a} {day(moment)}"
     return f"{label}, {moment:%H:%M}" if unit == "hour" else label
+
+
+def change(now: float | None, before: float | None) -> str:
+    """How much more or less than before: `+12.5%`, `−3.1%`, `±0%`; empty where there is nothing to compare with."""
+    if now is None or not before:
+        return ""
+    part = now / before - 1
+    if abs(part) < 0.0005:
+        return "±0%"
+    digits = 0 if abs(part) >= 9.995 else 1
+    return f"{'+' if part > 0 else '−'}{abs(part) * 100:,.{digits}f}%"

@@ -10,17 +10,31 @@ from zoneinfo import ZoneInfo
 import aiohttp_jinja2
 from aiohttp import web
 from msgspec import Struct
+from msgspec.structs import replace
 
-from datalab.errors import Invalid, Refusal, SecondFactorNeeded, TooMany, Unauthenticated, Unavailable
+from datalab.errors import (
+    Invalid,
+    Missing,
+    Refusal,
+    SecondFactorNeeded,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+    Underway,
+)
 from datalab.model.accounts import User
 from datalab.model.apps import App
+from datalab.model.figures import Live, Overview
 from datalab.model.permissions import Action, Actor, may
-from datalab.model.ranges import Range, read_range
+from datalab.model.ranges import Range, read_range, show
+from datalab.model.segments import MAX_TEXT
 from datalab.server import range_picker, views
 from datalab.server.api.endpoint import demand_plain
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
 from datalab.server.panels import ROUTES, VALUES
 from datalab.server.partition_picker import partition_picker
+from datalab.server.sections import PARAMETERS, SECTIONS, Section
+from datalab.services.insights import About
 
 FRAGMENT = "x-datalab-fragment"
 """Request header: answer only the named part of the page."""
@@ -30,6 +44,7 @@ MAX_PASSWORD = 256
 MAX_CODE = 64
 MAX_FORM_BYTES = 16 * 1024
 MAX_DATE = 40
+RANGE_PARAMETERS = ("range", "from", "to", "partition")
 MAX_DIGITS = 9
 CARDS_WITH_FIGURES = 40
 """Apps in the list that show figures; the rest are links, so that the page stays quick."""
@@ -106,12 +121,24 @@ async def app_card(request: web.Request, app: App, with_figures: bool) -> views.
     services = request.app[SERVICES]
     insights = services.insights
     week = preset_range("7d", app.time_zone, services.clock() / 1000)
-    overview, live = await asyncio.gather(insights.overview(app, week), insights.live(app))
-    return views.app_card(app, overview, live)
+    return views.app_card(app, await insights.overview(app, About(week)), insights.now(app))
 
 
 async def app_page(request: web.Request) -> web.Response:
-    """`GET /apps/{app}`: everything about one app, or only its figures where the fragment is asked for."""
+    """`GET /apps/{app}`: the app's first page."""
+    return await show_app(request, "")
+
+
+async def section_page(request: web.Request) -> web.Response:
+    """`GET /apps/{app}/{section}`: another one; see `datalab.server.sections`."""
+    section = request.match_info["section"]
+    if section not in SECTIONS:
+        raise Missing("an app has no page of this name")
+    return await show_app(request, section)
+
+
+async def show_app(request: web.Request, section: str) -> web.Response:
+    """A page of an app, or only its figures where the fragment is asked for."""
     person = request[PERSON]
     fragment = request.headers.get(FRAGMENT) == "figures"
     if person is None:
@@ -120,46 +147,98 @@ async def app_page(request: web.Request) -> web.Response:
         return to_login(request)
     services = request.app[SERVICES]
     current = services.directory.find(Actor(person), request.match_info["app"])
+    path = f"{views.app_path(current)}/{section}".rstrip("/")
     if "through" in request.query:
-        return see_other(canonical(request.query, current))
+        return see_other(canonical(request.query, path))
     app = await services.archive.as_it_was(current, partition_number(request.query))
     archived = app.partition if app.partition != current.partition else None
     clock = services.clock() / 1000
     preset, chosen = chosen_range(request.query, app.time_zone, clock, archived=archived is not None)
-    insights = services.insights
-    overview, pages, audience, live, funnel = await asyncio.gather(
-        insights.overview(app, chosen),
-        insights.pages(app, chosen, limit=ROUTES),
-        insights.audience(app, chosen, limit=VALUES),
-        insights.live(app),
-        insights.funnel(app, chosen) if app.configuration.headline else nothing(),
+    text, fault = request.query.get("segment", "").strip(), ""
+    shown: views.AppFigures | Section | None = None
+    live = services.insights.now(app)
+    starts: list[str] = []
+    try:
+        about = About(chosen, await services.segments.read(app, text))
+    except (Invalid, Missing) as refusal:
+        # Figures of somebody else than was asked for would mislead.
+        fault = refusal.detail
+    else:
+        if section:
+            made = await SECTIONS[section][1](services.insights, app, about, request.query)
+            shown = replace(made, hidden=chosen_parameters(request.query, *RANGE_PARAMETERS, "segment"))
+        else:
+            overview, shown = await first_page(
+                request, app, about, live, archived is None and owner_of(person, current)
+            )
+            starts = [point.start for point in overview.series]
+    if fragment:
+        if shown is None:
+            raise Invalid(fault)
+        template, name = ("app_section.html", "section") if section else ("app_figures.html", "figures")
+        response = aiohttp_jinja2.render_template(template, request, {name: shown, "events": live.events})
+        response.headers["Cache-Control"] = "private, no-store"
+        response.headers["Vary"] = FRAGMENT
+        return response
+    today = datetime.fromtimestamp(clock, ZoneInfo(app.time_zone)).date()
+    zone = app.time_zone
+    common = urlencode(chosen_parameters(request.query, *RANGE_PARAMETERS, "segment"))
+    days = range_picker.first_and_last_day(show(chosen.from_, zone), show(chosen.to, zone), starts)
+    shown_page = views.app_page(
+        current,
+        partition_picker(path, await services.archive.all(current), current, archived),
+        views.tabs(views.app_path(app), common, section),
+        None if section == "now" else range_picker.range_picker(path, zone, preset, days, today, archived, text),
+        None if section == "now" else await segment_bar(request, current, path, text, fault),
+        live,
+        shown,
     )
-    now = datetime.fromtimestamp(clock, ZoneInfo(app.time_zone))
-    figures = views.app_figures(
+    apps = services.directory.visible_to(Actor(person))
+    return page(request, "app.html", shown_page, apps=apps, current=app.id, status=422 if fault else 200)
+
+
+async def first_page(
+    request: web.Request, app: App, about: About, live: Live, tell_token: bool
+) -> tuple[Overview, views.AppFigures]:
+    """Headline, line, headline funnel, routes, audience."""
+    insights = request.app[SERVICES].insights
+    overview, pages, audience, funnel = await asyncio.gather(
+        insights.overview(app, about),
+        insights.pages(app, about, limit=ROUTES),
+        insights.audience(app, about, limit=VALUES),
+        insights.funnel(app, about) if app.configuration.headline else nothing(),
+    )
+    return overview, views.app_figures(
         app,
         overview=overview,
         pages=pages,
         audience=audience,
         funnel=funnel,
         live=live,
-        now=now,
-        address=str(request.url.origin()) if owner_of(person, current) and archived is None else "",
+        now=datetime.fromtimestamp(request.app[SERVICES].clock() / 1000, ZoneInfo(app.time_zone)),
+        address=str(request.url.origin()) if tell_token else "",
+        segmented=bool(about.segment.filters),
     )
-    if fragment:
-        response = aiohttp_jinja2.render_template("app_figures.html", request, {"figures": figures})
-        response.headers["Cache-Control"] = "private, no-store"
-        response.headers["Vary"] = FRAGMENT
-        return response
-    path = views.app_path(app)
-    view = views.app_page(
-        current,
-        partition_picker(path, await services.archive.all(current), current, archived),
-        range_picker.range_picker(path, app.time_zone, preset, overview, now.date(), archived),
-        live,
-        figures,
+
+
+async def segment_bar(request: web.Request, app: App, path: str, text: str, fault: str) -> views.SegmentBar:
+    """Of the page at `path`."""
+    services, person = request.app[SERVICES], request[PERSON]
+    saved = await services.segments.all(Actor(person), app)
+    hidden = chosen_parameters(request.query, *RANGE_PARAMETERS, *PARAMETERS)
+    return views.SegmentBar(
+        path=path,
+        text=text,
+        fault=fault,
+        saved=[segment.name for segment in saved],
+        hidden=hidden,
+        clear=f"{path}?{urlencode(hidden)}" if hidden else path,
     )
-    apps = services.directory.visible_to(Actor(person))
-    return page(request, "app.html", view, apps=apps, current=app.id)
+
+
+def chosen_parameters(query: Mapping[str, str], *names: str) -> list[tuple[str, str]]:
+    """Those of these names that are there."""
+    return [(name, value) for name, value in query.items() if name in names]
 
 
 def error_page(request: web.Request, refusal: Refusal) -> web.Response:
@@ -211,13 +290,15 @@ def preset_range(preset: str, zone: str, clock: float) -> Range:
     return read_range(*range_picker.preset_dates(preset, today), zone, round(clock * 1000))
 
 
-def canonical(query: Mapping[str, str], app: App) -> str:
+def canonical(query: Mapping[str, str], path: str) -> str:
     """Address for the range form, whose last day is included, while `to` in an address is not."""
     dates = {"from": query.get("from", ""), "to": range_picker.day_after(query.get("through", ""))}
     given = {name: text[:MAX_DATE] for name, text in dates.items() if text} or {"range": "all"}
     if number := partition_number(query):
         given["partition"] = str(number)
-    return f"{views.app_path(app)}?{urlencode(given)}"
+    if segment := query.get("segment"):
+        given["segment"] = segment[:MAX_TEXT]
+    return f"{path}?{urlencode(given)}"
 
 
 async def posted_form(request: web.Request) -> Mapping[str, object]:
@@ -274,7 +355,9 @@ def see_other(path: str) -> web.Response:
 
 
 def with_retry(response: web.Response, refusal: Refusal) -> web.Response:
-    """Tell when trying again makes sense."""
+    """Tell when trying again makes sense; a page that waits for its figures does so by itself."""
+    if isinstance(refusal, Underway):
+        response.headers["Refresh"] = str(math.ceil(refusal.retry_after or 1))
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(math.ceil(refusal.retry_after))
     return response

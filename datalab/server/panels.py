@@ -1,17 +1,27 @@
 """The figures of one app as a page shows them: texts, widths and shapes; the templates only lay them out."""
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
 from datalab.model.figures import Audience, FunnelFigures, Overview, Page, Pages, Point, Share, StageFigures
-from datalab.server.notation import bucket, counted, decimal, duration, noun, number, percent, share
+from datalab.server.notation import bucket, change, counted, days, decimal, duration, noun, number, percent, share
 
 ROUTES = 20
 """Routes in the table."""
 VALUES = 8
 """Values in each card of the audience."""
+HEADLINE: dict[str, tuple[str, Callable[..., str]]] = {
+    "visitors": ("Visitors", number),
+    "sessions": ("Sessions", number),
+    "page_views": ("Page views", number),
+    "bounce_rate": ("Bounce rate", percent),
+    "duration_mean": ("Mean duration", duration),
+    "duration_median": ("Median duration", duration),
+    "conversion_rate": ("Conversion", percent),
+}
+"""How each headline figure is called and written."""
 LINE_WIDTH, LINE_HEIGHT = 720, 200
 """Of the line drawn without JavaScript, in its own units."""
 
@@ -22,6 +32,10 @@ class HeadlineFigure(Struct, frozen=True):
     label: str
     value: str
     note: str
+    change: str = ""
+    """Against the period before, empty where there is none."""
+    before: str = ""
+    """What it was then."""
 
 
 class SeriesRow(Struct, frozen=True):
@@ -128,19 +142,34 @@ def bar(part: float, whole: float) -> float:
 
 def headline(overview: Overview, funnel: str | None) -> list[HeadlineFigure]:
     """The seven figures; `funnel` is the name of the one that conversion is measured by."""
-    return [
-        HeadlineFigure("Visitors", number(overview.visitors), "distinct people"),
-        HeadlineFigure(
-            "Sessions",
-            number(overview.sessions),
-            ratio(share(overview.sessions, overview.visitors), "per visitor"),
-        ),
-        HeadlineFigure("Page views", number(overview.page_views), ratio(overview.views_per_session, "per session")),
-        HeadlineFigure("Bounce rate", percent(overview.bounce_rate), "one page, no action"),
-        HeadlineFigure("Mean duration", duration(overview.duration_mean), "of a session"),
-        HeadlineFigure("Median duration", duration(overview.duration_median), "half stay longer"),
-        HeadlineFigure("Conversion", percent(overview.conversion_rate), funnel or "no funnel yet"),
-    ]
+    notes = {
+        "visitors": "distinct people",
+        "sessions": ratio(share(overview.sessions, overview.visitors), "per visitor"),
+        "page_views": ratio(overview.views_per_session, "per session"),
+        "bounce_rate": "one page, no action",
+        "duration_mean": "of a session",
+        "duration_median": "half stay longer",
+        "conversion_rate": funnel or "no funnel yet",
+    }
+    return [headline_figure(overview, name, note) for name, note in notes.items()]
+
+
+def headline_figure(overview: Overview, name: str, note: str) -> HeadlineFigure:
+    """One of them beside that of the period before."""
+    label, write = HEADLINE[name]
+    now = getattr(overview, name)
+    if overview.previous is None:
+        return HeadlineFigure(label, write(now), note)
+    before = getattr(overview.previous, name)
+    return HeadlineFigure(label, write(now), note, change(now, before), write(before))
+
+
+def period_compared(overview: Overview) -> str:
+    """The days that a range is compared with: `27 Oct – 23 Nov 2026`; empty where there are none."""
+    if overview.previous is None or overview.previous_from is None or overview.previous_to is None:
+        return ""
+    first, end = (datetime.fromisoformat(moment) for moment in (overview.previous_from, overview.previous_to))
+    return days(first.date(), (end - timedelta(milliseconds=1)).date())
 
 
 def ratio(value: float | None, of: str) -> str:
@@ -224,10 +253,14 @@ def audience_cards(audience: Audience, visitors: int) -> list[BarCard]:
     """Who came and from where; shares are of all `visitors`, so that a list cut short shows that it is."""
     dimensions = [
         ("referrers", "Referrers", audience.referrers),
+        ("countries", "Countries", audience.countries),
         ("browsers", "Browsers", audience.browsers),
+        ("versions", "Browser versions", audience.versions),
         ("systems", "Systems", audience.systems),
         ("devices", "Devices", audience.devices),
+        ("screens", "Screens", audience.screens),
         ("languages", "Languages", audience.languages),
+        ("visits", "New and returning", audience.visits),
     ]
     return [BarCard(key, title, "visitors", share_rows(values, visitors)) for key, title, values in dimensions]
 

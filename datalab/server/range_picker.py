@@ -1,10 +1,11 @@
 """The range picker: presets and pairs of dates, all in the app's time zone."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
-from datalab.model.figures import Overview
 from datalab.server.notation import day, days
 
 DEFAULT_PRESET = "28d"
@@ -37,6 +38,8 @@ class RangePicker(Struct, frozen=True):
     custom: bool
     partition: int | None = None
     """The sealed partition that is looked at; None for the open one."""
+    segment: str = ""
+    """Whose visits are looked at, kept when another range is chosen."""
 
 
 def preset_dates(preset: str, today: date) -> tuple[str | None, str | None]:
@@ -64,31 +67,42 @@ def day_after(text: str) -> str:
 
 
 def range_picker(
-    path: str, zone: str, preset: str | None, overview: Overview, today: date, partition: int | None = None
+    path: str,
+    zone: str,
+    preset: str | None,
+    days_shown: tuple[date | None, date | None],
+    today: date,
+    partition: int | None = None,
+    segment: str = "",
 ) -> RangePicker:
     """The picker of the page at `path`; `preset` is None for a range of two dates."""
-    kept = f"&partition={partition}" if partition is not None else ""
-    first, last = first_and_last_day(overview)
+    kept = {**({"partition": partition} if partition is not None else {}), **({"segment": segment} if segment else {})}
+    first, last = days_shown
     label = f"until {day(last)}" if last else PRESETS["all"]
     if first and last:
         label = days(first, last)
     return RangePicker(
         label=f"{label}, {zone}",
-        choices=[Choice(text, f"{path}?range={name}{kept}", name == preset) for name, text in PRESETS.items()],
+        choices=[
+            Choice(text, f"{path}?{urlencode({'range': name, **kept})}", name == preset)
+            for name, text in PRESETS.items()
+        ],
         from_=first.isoformat() if first else "",
         through=last.isoformat() if last else "",
         today=today.isoformat(),
         custom=preset is None,
         partition=partition,
+        segment=segment,
     )
 
 
-def first_and_last_day(overview: Overview) -> tuple[date | None, date | None]:
-    """The days a range covers, both included; open ends are taken from the series."""
-    starts = [point.start for point in overview.series]
-    first = overview.from_ or (starts[0] if starts else None)
-    if overview.to:
-        last: datetime | None = datetime.fromisoformat(overview.to) - timedelta(milliseconds=1)
+def first_and_last_day(
+    from_: str | None, to: str | None, starts: Sequence[str] = ()
+) -> tuple[date | None, date | None]:
+    """The days a range covers, both included; open ends are taken from the starts of its line's buckets."""
+    first = from_ or (starts[0] if starts else None)
+    if to:
+        last: datetime | None = datetime.fromisoformat(to) - timedelta(milliseconds=1)
     else:
         last = datetime.fromisoformat(starts[-1]) if starts else None
     return datetime.fromisoformat(first).date() if first else None, last.date() if last else None

@@ -17,6 +17,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         web.get("/register", registration_pages.register_page),
         web.post("/register", registration_pages.register),
         web.get("/apps/{app}", pages.app_page),
+        web.get("/apps/{app}/{section}", pages.section_page),
         web.get("/assets/{name}", assets.serve),
         web.get("/datalab.js", assets.serve_snippet),
         web.options("/api/v1/hello", ingest.preflight),

@@ -15,6 +15,7 @@ from datalab.server.next_steps import NextStep
 from datalab.server.notation import counted, noun, number
 from datalab.server.partition_picker import PartitionPicker
 from datalab.server.range_picker import RangePicker
+from datalab.server.sections import SECTIONS, Section
 
 THEMES = ("auto", "light", "dark")
 MAX_NEXT = 2048
@@ -31,6 +32,7 @@ ADVICE = {
     "unauthenticated": "Log in and open the page again.",
     "locked": "Unlock the app first, then change its configuration.",
     "too-many": "Wait a little, then try again.",
+    "underway": "This page looks again by itself.",
     "unavailable": "Try again in a moment; if it stays like this, run “datalab doctor” on the appliance.",
 }
 HEADINGS = {
@@ -93,8 +95,12 @@ class AppFigures(Struct, frozen=True):
     series: panels.Series
     funnel: panels.FunnelCard | None
     funnel_step: NextStep | None
+    compared: str
+    """The days that the headline is compared with, empty for none."""
     routes: panels.RouteTable
     audience: list[panels.BarCard]
+    attribution: str
+    """Where countries are known from."""
     next_step: NextStep | None
     """Given where nothing was counted in the range; the panels are then left out."""
 
@@ -126,6 +132,30 @@ class AppsPage(Struct, frozen=True):
     """Shown where there is no app."""
 
 
+class Tab(Struct, frozen=True):
+    """A page of the app."""
+
+    label: str
+    href: str
+    current: bool
+
+
+class SegmentBar(Struct, frozen=True):
+    """Whose visits are shown."""
+
+    path: str
+    text: str
+    """As it was asked for."""
+    fault: str
+    """Why it could not be read, empty where it could."""
+    saved: list[str]
+    """Names of saved segments."""
+    hidden: list[tuple[str, str]]
+    """Parameters of the address that stay as they are."""
+    clear: str
+    """Address of the same page without a segment."""
+
+
 class AppPage(Struct, frozen=True):
     """One app."""
 
@@ -139,8 +169,15 @@ class AppPage(Struct, frozen=True):
     present: str
     present_noun: str
     partitions: PartitionPicker
-    picker: RangePicker
-    figures: AppFigures
+    tabs: list[Tab]
+    picker: RangePicker | None
+    """None on a page that is about now."""
+    segment: SegmentBar | None
+    figures: AppFigures | None = None
+    """Of the first page; None where the segment is at fault."""
+    section: Section | None = None
+    """Of the others."""
+    events: int = 0
 
 
 class ErrorPage(Struct, frozen=True):
@@ -220,7 +257,15 @@ def site(origin: str) -> str:
     return origin.partition("://")[2] or origin
 
 
-def app_page(app: App, partitions: PartitionPicker, picker: RangePicker, live: Live, figures: AppFigures) -> AppPage:
+def app_page(
+    app: App,
+    partitions: PartitionPicker,
+    tabs: list[Tab],
+    picker: RangePicker | None,
+    segment: SegmentBar | None,
+    live: Live,
+    shown: AppFigures | Section | None,
+) -> AppPage:
     """One app's page."""
     return AppPage(
         id=app.id,
@@ -233,9 +278,22 @@ def app_page(app: App, partitions: PartitionPicker, picker: RangePicker, live: L
         present=number(live.present),
         present_noun=noun(live.present, "visitor", "visitors"),
         partitions=partitions,
+        tabs=tabs,
         picker=picker,
-        figures=figures,
+        segment=segment,
+        figures=shown if isinstance(shown, AppFigures) else None,
+        section=shown if isinstance(shown, Section) else None,
+        events=live.events,
     )
+
+
+def tabs(path: str, query: str, current: str) -> list[Tab]:
+    """The app's pages; `query` is what all of them have in common."""
+    pages = {"": "Overview", **{name: label for name, (label, _) in SECTIONS.items()}}
+    return [
+        Tab(label, f"{path}{'/' if name else ''}{name}{'?' if query else ''}{query}", name == current)
+        for name, label in pages.items()
+    ]
 
 
 def app_figures(
@@ -248,18 +306,22 @@ def app_figures(
     live: Live,
     now: datetime,
     address: str,
+    segmented: bool,
 ) -> AppFigures:
     """The changing part; `address` is the appliance's own, for the snippet to paste."""
     counted_any = overview.sessions > 0
+    missing = next_steps.nobody_in_segment() if segmented else next_steps.first_visit(app, live, address)
     return AppFigures(
         events=live.events,
         headline=panels.headline(overview, funnel.funnel if funnel else None),
         series=panels.series(overview, app.time_zone, now),
         funnel=panels.funnel_card(funnel) if funnel else None,
         funnel_step=None if funnel else next_steps.first_funnel(app),
+        compared=panels.period_compared(overview),
         routes=panels.route_table(pages),
         audience=panels.audience_cards(audience, overview.visitors),
-        next_step=None if counted_any else next_steps.first_visit(app, live, address),
+        attribution=audience.attribution,
+        next_step=None if counted_any else missing,
     )
 
 

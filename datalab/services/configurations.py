@@ -48,7 +48,7 @@ class Configurations:
         """Replace one section. Raises Missing, Locked, Stale, Invalid."""
         self._demand(actor, id)
         if isinstance(save, SaveFunnels):
-            await self._check(save.value)
+            await self.check(save.value)
         section = section_of(save)
 
         def work(change: Change) -> App:
@@ -64,7 +64,7 @@ class Configurations:
     async def replace(self, actor: Actor, id: str, configuration: Configuration) -> App:
         """Replace all sections, whatever they were. Raises Missing, Locked, Invalid."""
         self._demand(actor, id)
-        await self._check(configuration.funnel)
+        await self.check(configuration.funnel)
 
         def work(change: Change) -> App:
             app = change.app(id, Action.CONFIGURE)
@@ -81,7 +81,7 @@ class Configurations:
         Raises Invalid.
         """
         trial = Funnel(name="trial", stage=[stage])
-        await self._check([trial])
+        await self.check([trial])
         matcher = StageMatcher(trial, hash_routing=app.configuration.hash_routing)
         return [
             Matched(route, views, bool(matcher.page_view(route, *folded.get(route, [])))) for route, views in routes
@@ -112,7 +112,7 @@ class Configurations:
         demand_write(actor)
         demand_unlocked(self._directory.find(actor, id, Action.CONFIGURE))
 
-    async def _check(self, funnels: Iterable[Funnel]) -> None:
+    async def check(self, funnels: Iterable[Funnel]) -> None:
         """Raises Invalid for an expression that could hold up the appliance."""
         stages = [(funnel, stage) for funnel in funnels for stage in funnel.stage if stage.regex is not None]
         faults = await self._check_expressions([stage.regex for _, stage in stages if stage.regex is not None])

@@ -65,7 +65,7 @@ class Ingest:
         self._tickets: Tickets[Visit] = Tickets(settings.ticket_seconds * 1000)
         self._reception = Reception(self._sessions, self._tickets, clock)
 
-    async def hello(self, token: str, origin: str | None, user_agent: str, hello: Hello) -> Welcome:
+    async def hello(self, token: str, origin: str | None, user_agent: str, hello: Hello, country: str = "") -> Welcome:
         """Raises TokenRefused, WrongOrigin, SessionRefused, TooMany, Unavailable."""
         claims = self._tokens.read(token)
         app = self._app(claims.app)
@@ -73,7 +73,8 @@ class Ingest:
         check_origin(app, origin)
         intake = await self._partitions.intake(app)
         if hello.session is None:
-            stream, stored = self._streams.keep(await self._reception.open(app, hello, user_agent, intake)), 0
+            opened = await self._reception.open(app, hello, user_agent, country, intake)
+            stream, stored = self._streams.keep(opened), 0
         else:
             session = self._sessions.read(hello.session)
             if session.app != app.id or session.partition != app.partition:

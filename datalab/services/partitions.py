@@ -14,6 +14,7 @@ from datalab.ingest.intake import Intake
 from datalab.model.agents import own_hosts
 from datalab.model.apps import App, PartitionRecord, record_id
 from datalab.services.directory import Directory
+from datalab.services.replays import Replays
 from datalab.settings import Settings
 from datalab.stores.documents import Documents
 from datalab.stores.journal import Journal, PartitionKey
@@ -38,6 +39,7 @@ class Partitions:
         runner: Runner,
         settings: Settings,
         clock: Clock,
+        replays: Replays | None = None,
     ) -> None:
         self.gate = Gate()
         self.unopened: dict[str, str] = {}
@@ -49,6 +51,8 @@ class Partitions:
         self._runner = runner
         self._settings = settings
         self._clock = clock
+        self._replays = replays
+        """None: what an archived partition's snapshot does not tell is replayed in this process."""
         self._intakes: dict[PartitionKey, Intake] = {}
         self._archived: dict[PartitionKey, None] = {}
         """Those in memory, the one asked for longest ago first."""
@@ -63,6 +67,7 @@ class Partitions:
             own_hosts=own_hosts(app.origins),
             session_timeout_ms=self._settings.figures.session_timeout_minutes * 60_000,
             max_values=self._settings.figures.max_values,
+            zone=app.time_zone,
         )
 
     async def open_all(self) -> None:
@@ -141,15 +146,22 @@ class Partitions:
         await self._carry_out(f"archiving of {key}", work)
 
     async def readable(self, app: App) -> bool:
-        """Have the figures of an app's partition in memory, a sealed one's too; False where there are none."""
+        """Have the figures of an app's partition in memory, a sealed one's too; False where there are none.
+
+        Raises Underway while a sealed one's are made anew, Unavailable where they cannot be.
+        """
         key = key_of(app)
         if not self._aggregation.has(key):
-            if not app.partition or self._directory.get(app.id).partition == app.partition:
+            if not self._is_sealed(app):
                 return False
+            if self._replays is not None:
+                async with self._opening:
+                    pass  # where it is just being put aside, its file has no place yet
+                await self._replays.make(app, key, self.rules(app))
             async with self._opening:
                 if not self._aggregation.has(key):
                     await self._aggregation.load(key, self.rules(app))
-        if self._directory.get(app.id).partition != app.partition:
+        if self._is_sealed(app):
             self._archived.pop(key, None)
             self._archived[key] = None
             while len(self._archived) > ARCHIVED_IN_MEMORY:
@@ -157,6 +169,9 @@ class Partitions:
                 del self._archived[oldest]
                 self._aggregation.unload(oldest)
         return True
+
+    def _is_sealed(self, app: App) -> bool:
+        return app.partition > 0 and self._directory.get(app.id).partition != app.partition
 
     async def record(self, app: App, number: int) -> PartitionRecord:
         """Of one partition of an app; raises Missing."""
@@ -237,6 +252,8 @@ class Partitions:
 
     async def _delete(self, key: PartitionKey) -> None:
         self._archived.pop(key, None)
+        if self._replays is not None:
+            await self._replays.forget(key)
         await self._aggregation.forget(key)
         with suppress(Missing):
             await self._journal.delete(key)

@@ -9,6 +9,7 @@ import msgspec
 
 from datalab.errors import TooMany
 from datalab.model.accounts import User
+from datalab.model.jobs import Job
 from datalab.model.notifications import Notification
 
 MAX_TABS = 50
@@ -38,7 +39,13 @@ class ChangedMessage(msgspec.Struct, frozen=True, tag_field="type", tag="changed
     what: Literal["app", "gone"]
 
 
-TabMessage = PresenceMessage | NotificationMessage | ChangedMessage
+class JobMessage(msgspec.Struct, frozen=True, tag_field="type", tag="job"):
+    """`{"type": "job", "job": {...}}`: a job of the app whose page it is came along or ended."""
+
+    job: Job
+
+
+TabMessage = PresenceMessage | NotificationMessage | ChangedMessage | JobMessage
 
 
 class Tab:

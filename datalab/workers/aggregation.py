@@ -6,13 +6,14 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from datalab.aggregate import snapshot
 from datalab.aggregate.partition import PartitionAggregate
 from datalab.aggregate.rules import Rules
+from datalab.aggregate.snapshot_file import SnapshotFile
 from datalab.errors import Missing
 from datalab.model.events import Batch, Position, join
 from datalab.model.sequences import Seen
@@ -25,13 +26,18 @@ QUEUED_EVENTS = 100_000
 """Events of a partition that may wait to be aggregated before its intake waits too."""
 PAUSE_SECONDS = 0.05
 """Small batches that come within this time are applied together."""
-JOINED_EVENTS = 50_000
+JOINED_EVENTS = 5_000
+"""Of small batches; a question that comes meanwhile waits for no more than them."""
+TURN_SECONDS = 0.1
+"""Questions go first for so long, then it is the events' turn."""
+REPLAYED_EVENTS = 50_000
+"""Joined while nobody can ask anything."""
 
 
 class Partition:
     """An aggregate with its queue; the lock is held while it is changed or read, always off the event loop."""
 
-    def __init__(self, aggregate: PartitionAggregate, saved: Position) -> None:
+    def __init__(self, aggregate: PartitionAggregate, file: SnapshotFile) -> None:
         self.generation = 0
         self.forgotten = False
         self.lock = threading.Lock()
@@ -42,14 +48,18 @@ class Partition:
         self.room.set()
         self.idle = asyncio.Event()
         self.idle.set()
-        self.replace(aggregate, saved)
+        self.asked = 0
+        """Questions that wait or are being answered."""
+        self.unasked = asyncio.Event()
+        self.unasked.set()
+        self.replace(aggregate, file)
 
-    def replace(self, aggregate: PartitionAggregate, saved: Position) -> None:
-        """Take over figures made anew; `saved` is where their snapshot stands."""
+    def replace(self, aggregate: PartitionAggregate, file: SnapshotFile) -> None:
+        """Take over figures made anew, with the file they are saved in."""
         self.aggregate = aggregate
         self.events = aggregate.position.events
         """Events applied so far; read by the event loop without the lock."""
-        self.saved = saved
+        self.file = file
         self.generation += 1
 
 
@@ -67,27 +77,38 @@ class Aggregation:
 
         `end` is the journal's end where it is known: a snapshot beyond it tells of a tail that was lost since.
         """
-        aggregate, start = await self._make(key, rules, end)
-        self._partitions[key] = Partition(aggregate, start)
+        self._partitions[key] = Partition(*await self._make(key, rules, end))
 
     async def reload(self, key: PartitionKey, rules: Rules) -> None:
         """The same for a partition in use; nothing may be fed meanwhile."""
-        aggregate, start = await self._make(key, rules, None)
-        self._partition(key).replace(aggregate, start)
+        self._partition(key).replace(*await self._make(key, rules, None))
 
-    async def _make(self, key: PartitionKey, rules: Rules, end: Position | None) -> tuple[PartitionAggregate, Position]:
-        aggregate = await self._on_thread(lambda: snapshot.read(self._path(key), rules)) or PartitionAggregate(rules)
+    async def _make(
+        self, key: PartitionKey, rules: Rules, end: Position | None
+    ) -> tuple[PartitionAggregate, SnapshotFile]:
+        file = SnapshotFile(self._path(key))
+        aggregate = await self._on_thread(lambda: file.read(rules)) or PartitionAggregate(rules)
         if end is not None and (aggregate.position.streams > end.streams or aggregate.position.events > end.events):
             log.warning("partition %s: its snapshot is ahead of the journal; the figures are made anew", key)
+            file.forget()
             aggregate = PartitionAggregate(rules)
         start = aggregate.position
+        collected: list[Batch] = []
         async for batch in self._journal.replay(key, aggregate.position):
-            await self._on_thread(partial(aggregate.take, batch))
+            # Damage between two batches is counted by whoever takes the second one.
+            if collected and (
+                batch.start != collected[-1].end or events_of(collected) + len(batch.events) > REPLAYED_EVENTS
+            ):
+                await self._on_thread(partial(aggregate.take, join(collected)))
+                collected = []
+            collected.append(batch)
+        if collected:
+            await self._on_thread(partial(aggregate.take, join(collected)))
         log.info(
             "partition %s: %d events, %d of them replayed",
             key, aggregate.position.events, aggregate.position.events - start.events,
         )  # fmt: skip
-        return aggregate, start
+        return aggregate, file
 
     def has(self, key: PartitionKey) -> bool:
         """Whether a partition is loaded."""
@@ -134,6 +155,10 @@ class Aggregation:
                     count += len(batches[-1].events)
                 try:
                     await self._on_thread(partial(apply, partition, batches))
+                    if partition.asked:
+                        # Whoever holds the lock gets it again at once where nobody makes way.
+                        with suppress(TimeoutError):
+                            await asyncio.wait_for(partition.unasked.wait(), TURN_SECONDS)
                 except Exception:
                     # The journal has them; what comes after must not wait for a fault of ours.
                     log.exception(
@@ -157,7 +182,14 @@ class Aggregation:
             with partition.lock:
                 return question(partition.aggregate)
 
-        return await self._on_thread(answer)
+        partition.asked += 1
+        partition.unasked.clear()
+        try:
+            return await self._on_thread(answer)
+        finally:
+            partition.asked -= 1
+            if not partition.asked:
+                partition.unasked.set()
 
     def events(self, key: PartitionKey) -> int:
         """Events of a partition applied so far, 0 for one that is not loaded."""
@@ -175,10 +207,10 @@ class Aggregation:
         """Write a snapshot of each partition that changed."""
         for key, partition in list(self._partitions.items()):
             # One may have been unloaded or forgotten while an earlier one was written.
-            if self._partitions.get(key) is not partition or partition.aggregate.position == partition.saved:
+            if self._partitions.get(key) is not partition or partition.aggregate.position == partition.file.position:
                 continue
             try:
-                partition.saved = await self._on_thread(partial(self._write, key, partition))
+                await self._on_thread(partial(save, partition))
             except OSError as error:
                 log.warning("partition %s: no snapshot: %s; the next start takes longer", key, error)
 
@@ -186,15 +218,6 @@ class Aggregation:
         """Save and end."""
         await self.save()
         self._threads.shutdown()
-
-    def _write(self, key: PartitionKey, partition: Partition) -> Position:
-        with partition.lock:
-            data, position = snapshot.take(partition.aggregate), partition.aggregate.position
-        snapshot.write(self._path(key), data)
-        if partition.forgotten:
-            # Meanwhile: nothing of it may stay on disk.
-            self._path(key).unlink(missing_ok=True)
-        return position
 
     def _path(self, key: PartitionKey) -> Path:
         return self._snapshots / key.app / f"{key.number}.snapshot"
@@ -213,3 +236,19 @@ def apply(partition: Partition, batches: list[Batch]) -> None:
     with partition.lock:
         partition.aggregate.take(join(batches))
         partition.events = partition.aggregate.position.events
+
+
+def save(partition: Partition) -> None:
+    """Bring the snapshot up to the figures; raises OSError."""
+    file = partition.file
+    with partition.lock:
+        frame = file.take(partition.aggregate)
+    file.write(frame)
+    if partition.forgotten:
+        # Meanwhile: nothing of it may stay on disk.
+        file.path.unlink(missing_ok=True)
+
+
+def events_of(batches: list[Batch]) -> int:
+    """How many there are in all."""
+    return sum(len(batch.events) for batch in batches)

@@ -14,6 +14,7 @@ from datalab.server.api.organisation import Entries
 from datalab.services.apps import new_id
 from datalab.services.audit import AuditPage
 from datalab.services.configurations import Matched
+from datalab.services.insights import About
 
 LATELY_MS = 7 * 86_400_000
 TESTED_ROUTES = 200
@@ -143,7 +144,7 @@ async def try_stage(call: Call[Stage]) -> list[Matched]:
     # After unlocking, what was seen is in the archive.
     seen_in = app if app.partition or not app.last_partition else await services.archive.latest(app)
     lately = Range(services.clock() - LATELY_MS, None)
-    pages = await services.insights.pages(seen_in, lately, limit=TESTED_ROUTES)
+    pages = await services.insights.pages(seen_in, About(lately), limit=TESTED_ROUTES)
     seen = [(page.route, page.views) for page in pages.pages]
     folded = await services.insights.folded_paths(seen_in)
     return await services.configurations.matched(app, call.body, seen, folded)

@@ -86,6 +86,8 @@ class Endpoint:
     body: Any = None
     query: type[Struct] = Nothing
     status: int = 200
+    later: Any = None
+    """The type of the answer, with status 202, where it takes long; None where it never does."""
     open: bool = False
     """Whether nobody need be logged in."""
     media: str = "application/json"

@@ -7,7 +7,7 @@ import msgspec
 from aiohttp import web
 
 from datalab import __version__
-from datalab.server.api import account, apps, insights, members, organisation, tokens
+from datalab.server.api import account, apps, insights, jobs, members, organisation, segments, tokens, what_if
 from datalab.server.api.endpoint import Endpoint, Nothing
 from datalab.server.middleware import Problem
 
@@ -17,7 +17,10 @@ ENDPOINTS: list[Endpoint] = [
     *apps.ENDPOINTS,
     *tokens.ENDPOINTS,
     *members.ENDPOINTS,
+    *segments.ENDPOINTS,
     *insights.ENDPOINTS,
+    *what_if.ENDPOINTS,
+    *jobs.ENDPOINTS,
 ]
 REFERENCE = "#/components/schemas/{name}"
 PROBLEM = {
@@ -28,7 +31,8 @@ PROBLEM = {
 
 def document() -> dict[str, Any]:
     """The document, as plain values ready for JSON."""
-    types = [kind for endpoint in ENDPOINTS for kind in (endpoint.body, endpoint.answer) if kind is not None]
+    kinds = ((endpoint.body, endpoint.answer, endpoint.later) for endpoint in ENDPOINTS)
+    types = [kind for kinds_of_one in kinds for kind in kinds_of_one if kind is not None]
     schemas, components = msgspec.json.schema_components([*types, Problem], ref_template=REFERENCE)
     schema_of = dict(zip(map(repr, [*types, Problem]), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -71,6 +75,11 @@ def operation(endpoint: Endpoint, schema_of: dict[str, Any]) -> dict[str, Any]:
         described["responses"][str(endpoint.status)] = {
             "description": endpoint.summary,
             "content": {endpoint.media: {"schema": schema}},
+        }
+    if endpoint.later is not None:
+        described["responses"]["202"] = {
+            "description": "It takes a while; ask for the job",
+            "content": {"application/json": {"schema": schema_of[repr(endpoint.later)]}},
         }
     return described
 
