@@ -1,13 +1,21 @@
 """When sessions changed, by the day and the hour they began: what was computed before may hold still."""
 
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 
 import numpy as np
 from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from datalab.aggregate.bitmaps import bitmap_of
 
 HOUR_MS = 3_600_000
 LOOK_BACK_HOURS = 72
 """How far back such sessions are looked for."""
+REMEMBERED = 1_000
+"""Changes of which it is known whose they were."""
+MANY_VISITORS = 10_000
+"""Whose changes are taken for everybody's."""
 
 
 class Changes:
@@ -27,13 +35,23 @@ class Changes:
         self._latest = 0
         self._known: dict[int | None, int] = {}
         """What was asked for since the last change."""
+        self._whose: deque[tuple[int, float, BitMap | None]] = deque(maxlen=REMEMBERED)
+        """Of the last changes the number, when it was (by the process's clock) and the visitors, None for very many."""
 
-    def note(self, day: NDArray[np.int64], first: NDArray[np.int64], last: NDArray[np.int64]) -> None:
-        """Sessions changed that began on a day, at a time, and end at another."""
+    def note(
+        self,
+        visitor: NDArray[np.integer],
+        day: NDArray[np.int64],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+    ) -> None:
+        """Sessions of visitors changed that began on a day, at a time, and end at another."""
         if len(day) == 0:
             return
         self.total += 1
         self._known.clear()
+        whose = bitmap_of(visitor) if len(visitor) <= MANY_VISITORS else None
+        self._whose.append((self.total, time.monotonic(), whose))
         self._latest = max(self._latest, int(last.max()))
         for each, end in latest_of(day, last):
             self._of_day[each] += 1
@@ -52,6 +70,25 @@ class Changes:
         if hour not in self._known:
             self._known[hour] = sum(count for each, count in self._of_hour.items() if each < hour)
         return self._known[hour]
+
+    def visitors_since(self, total: int) -> BitMap | None:
+        """Whose sessions changed after the change of this number; None where that is not known any more."""
+        found = BitMap()
+        for number, _, visitors in reversed(self._whose):
+            if number <= total:
+                return found
+            if visitors is None:
+                return None
+            found |= visitors
+        return found if total >= self.total - len(self._whose) else None
+
+    def number_before(self, seconds: float) -> int:
+        """The number of the last change that is so long ago, or an earlier one."""
+        limit = time.monotonic() - seconds
+        for number, moment, _ in reversed(self._whose):
+            if moment <= limit:
+                return number
+        return self.total - len(self._whose)
 
     @property
     def settled(self) -> int:

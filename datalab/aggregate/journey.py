@@ -59,24 +59,13 @@ def journey(aggregate: PartitionAggregate, question: Question, top: int | None =
     folding, kept = (None, None) if top is None else fold(selection, top)
     # The fold and the end have places of their own, however many routes there will be.
     other = aggregate.rules.max_values + 1
-    end, width = other + 1, other + 2
+    end = other + 1
 
     def walked_edges(part: Selection) -> Edges:
         found = part.parts(("edges", kept), lambda session, _: edges_of(steps(aggregate, session, folding), end))
         return Edges(tables([each.table for each in found], 2), sum(each.viewing for each in found))
 
     total = selection.total(("edges", kept), walked_edges)
-    label = {**dict(enumerate(names)), other: OTHER}
-    edges = [
-        Edge(
-            from_=label.get(pair // width, ENTRY),
-            to=label.get(pair % width, EXIT),
-            sessions=count,
-            times=often,
-        )
-        for pair, (count, often) in zip(total.table.key.tolist(), total.table.counts.tolist(), strict=True)
-    ]
-    edges.sort(key=lambda edge: (-edge.sessions, edge.from_, edge.to))
     walked: list[Paths] = selection.parts(
         ("paths", len(names).bit_length()), lambda session, _: paths_of(steps(aggregate, session), len(names))
     )
@@ -86,12 +75,29 @@ def journey(aggregate: PartitionAggregate, question: Question, top: int | None =
         to=show(question.range.to, question.zone),
         segment=write_segment(question.segment),
         sessions=total.viewing,
-        edges=edges,
+        edges=named(total.table, names, end),
         paths=[
             PathFigures(routes=[names[code] for code in codes], sessions=count)
             for codes, count in top_paths(walked, paths, names)
         ],
     )
+
+
+def named(table: Table, names: list[str], end: int) -> list[Edge]:
+    """By sessions, equal ones by the names of their places; `end` is as in `edges_of`, before it is the fold."""
+    labels = [*names, OTHER, ENTRY, EXIT]
+    rank = np.empty(len(labels), dtype=np.int64)
+    rank[sorted(range(len(labels)), key=labels.__getitem__)] = np.arange(len(labels))
+    from_, to = np.divmod(table.key, end + 1)
+    from_ = np.select([from_ == end, from_ == end - 1], [len(names) + 1, len(names)], from_)
+    to = np.select([to == end, to == end - 1], [len(names) + 2, len(names)], to)
+    sessions, times = table.counts[:, 0], table.counts[:, 1]
+    order = np.lexsort((rank[to], rank[from_], -sessions))
+    columns = (column[order].tolist() for column in (from_, to, sessions, times))
+    return [
+        Edge(from_=labels[one], to=labels[other], sessions=count, times=often)
+        for one, other, count, often in zip(*columns, strict=True)
+    ]
 
 
 def fold(selection: Selection, top: int) -> tuple[NDArray[np.int64], tuple[int, ...]]:

@@ -15,6 +15,7 @@ from datalab.aggregate.changes import Changes
 from datalab.aggregate.column import Column
 from datalab.aggregate.dimension import Dimension
 from datalab.aggregate.kept import Kept
+from datalab.aggregate.lull import Lull
 from datalab.aggregate.meanings import NONE, Meanings, Tags, is_noise
 from datalab.aggregate.rows import GARBAGE_ROWS, Rows, spans, times
 from datalab.aggregate.rules import Rules
@@ -64,6 +65,7 @@ class PartitionAggregate:
         self.streams = Streams(self.rules, self.dimensions, self.visitors)
         self.meanings = Meanings(self.rules, self.dimensions["route"], self.dimensions["event"], self.tags)
         self.changes = Changes(rules.session_timeout_ms)
+        self.lull: Lull | None = None
         self.kept = Kept()
         """Parts of answers, as long as they hold."""
 
@@ -309,8 +311,11 @@ class PartitionAggregate:
 
     def _touch(self, session: NDArray[np.uint32]) -> None:
         """Tell that these sessions changed."""
-        first = self.sessions.first.values[session]
-        self.changes.note(self.calendar.days(first), first, self.sessions.last.values[session])
+        sessions = self.sessions
+        first = sessions.first.values[session]
+        self.changes.note(
+            sessions.visitor.values[session], self.calendar.days(first), first, sessions.last.values[session]
+        )
 
     def _take_apart(self, visitor: NDArray[np.uint32], time: NDArray[np.int64]) -> Arrivals:
         """Undo the sessions that events of these times may belong to or join; their events."""

@@ -11,9 +11,9 @@ from pyroaring import BitMap
 
 from datalab.aggregate.bitmaps import bitmap_of, members
 from datalab.aggregate.filters import sessions_of
-from datalab.aggregate.meanings import NONE
 from datalab.aggregate.partition import Flag, PartitionAggregate
 from datalab.aggregate.question import Question
+from datalab.aggregate.returning import NEVER, Returned, lull_of, returned
 from datalab.aggregate.sums import Number, Sized, Sum
 from datalab.model.ranges import Range
 
@@ -95,22 +95,50 @@ class Selection:
             made = self._keep(name, self._onward(make, kept.made, kept.until, until, looks_around), until)
         else:
             made = kept.made
-        return self._onward(make, made, until, None, looks_around)
+        return self._with_fresh(name, make, made, until, looks_around)
 
     def _keep(self, name: Hashable, made: S, until: int) -> S:
         made = made.compact()
         self.aggregate.kept.put(name, Settled(made, until, self.aggregate.changes.before(until)), made.size)
         return made
 
-    def _onward(self, make: Callable[["Selection"], S], made: S, from_: int, to: int | None, looks_around: bool) -> S:
+    def _onward(self, make: Callable[["Selection"], S], made: S, from_: int, to: int, looks_around: bool) -> S:
         """What was made of the sessions that began before `from_`, brought forward to `to`."""
+        return self._plus(make, made, returned(self.aggregate, from_, to), from_, to, looks_around)
+
+    def _plus(
+        self, make: Callable[["Selection"], S], made: S, back: Returned, from_: int, to: int, looks_around: bool
+    ) -> S:
+        """The same for some visitors."""
         aggregate, question = self.aggregate, self.question
-        back = returned(aggregate, from_, to)
         fresh, earlier = self.bitmap & back.fresh, self.bitmap & back.earlier
         if not fresh and not (looks_around and earlier):
             return made
-        made = made.plus(make(Selection(aggregate, question, fresh | earlier, to if to is not None else NEVER)))
+        made = made.plus(make(Selection(aggregate, question, fresh | earlier, to)))
         return made.plus(make(Selection(aggregate, question, earlier, from_)), -1) if earlier else made
+
+    def _with_fresh(
+        self, name: Hashable, make: Callable[["Selection"], S], made: S, until: int, looks_around: bool
+    ) -> S:
+        """What was made of the settled sessions, brought forward to now."""
+        aggregate, back = self.aggregate, returned(self.aggregate, until, None)
+        lull = lull_of(aggregate, until, back)
+        if lull is None:
+            return self._plus(make, made, back, until, NEVER, looks_around)
+        kept: Quieted | None = aggregate.kept.get((name, "quiet"))
+        if kept is None or kept.lull != lull.number:
+            nobody = make(Selection(aggregate, self.question, BitMap(), until))
+            kept = Quieted(nobody, lull.number, 0)
+        if kept.steps < len(lull.steps):
+            visitors = BitMap.union(*(step.visitors for step in lull.steps[kept.steps :]))
+            more = self._plus(
+                make, kept.made, back.of(aggregate, visitors, until), until, NEVER, looks_around
+            ).compact()
+            kept = Quieted(more, lull.number, len(lull.steps))
+            aggregate.kept.put((name, "quiet"), kept, more.size)
+        made = made.plus(kept.made)
+        heard = back.of(aggregate, back.visitors - lull.visitors, until)
+        return self._plus(make, made, heard, until, NEVER, looks_around)
 
     def parts(self, name: Hashable, make: Callable[[NDArray[np.uint32], Range], P]) -> list[P]:
         """`make` of all sessions, cut into sets of them: days that lie wholly in the range, each kept until it changes,
@@ -140,6 +168,18 @@ class Selection:
                 )
             )
             rest = fresh
+            lull = lull_of(aggregate, until, returned(aggregate, until, None)) if self.until is None else None
+            if lull is not None:
+                for number, step in enumerate(lull.steps):
+                    quiet = rest & step.sessions
+                    found.append(
+                        kept.held(
+                            (name, "quiet", number, len(days), self.range, self.question.segment.filters),
+                            lull.number,
+                            lambda quiet=quiet: make(members(quiet), self.range),  # type: ignore[misc]
+                        )
+                    )
+                    rest = rest - step.sessions
         if rest:
             found.append(make(members(rest), self.range))
         return found
@@ -159,9 +199,6 @@ class Selection:
         ]
 
 
-NEVER = 2**62
-
-
 class Settled(Struct, frozen=True):
     """A sum over the sessions that began before `until`, right as long as nothing of them changes."""
 
@@ -171,38 +208,13 @@ class Settled(Struct, frozen=True):
     version: int
 
 
-class Returned(Struct, frozen=True):
-    """Sessions that began in a stretch of time, and the earlier ones of their visitors."""
+class Quieted(Struct, frozen=True):
+    """What the visitors of so many steps of a lull make of a difference."""
 
-    fresh: BitMap
-    earlier: BitMap
-
-
-def returned(aggregate: PartitionAggregate, from_: int, to: int | None) -> Returned:
-    """The sessions that began in [from_, to), ms."""
-    return aggregate.kept.held(
-        ("returned", from_, to), aggregate.changes.total, lambda: find_returned(aggregate, from_, to)
-    )
-
-
-def find_returned(aggregate: PartitionAggregate, from_: int, to: int | None) -> Returned:
-    """Anew."""
-    sessions, calendar = aggregate.sessions, aggregate.calendar
-    begun = aggregate.sets["begun"]
-    first_day, last_day = calendar.day(from_), None if to is None else calendar.day(to)
-    days = [day for day in begun.by_code if day >= first_day and (last_day is None or day <= last_day)]
-    fresh = members(begun.union(days))
-    time = sessions.first.values[fresh]
-    fresh = fresh[(time >= from_) & (time < (NEVER if to is None else to))]
-    chain = [np.empty(0, dtype=np.uint32)]
-    at = sessions.previous.values[fresh]
-    at = at[at != NONE]
-    at = at[sessions.first.values[at] < from_]
-    while len(at):
-        chain.append(at)
-        at = sessions.previous.values[at]
-        at = at[at != NONE]
-    return Returned(bitmap_of(fresh), bitmap_of(np.concatenate(chain)))
+    made: Any
+    """A Sum."""
+    lull: int
+    steps: int
 
 
 def selected(aggregate: PartitionAggregate, question: Question) -> BitMap:

@@ -35,8 +35,11 @@ class Spread(Sum, frozen=True):
 
     def compact(self) -> Self:
         """See Sum."""
-        more = without(merged(self.more), merged(self.less))
-        return type(self)([more] if len(more) else [], [], self.total, self.squares)
+        more, less = merged(self.more), merged(self.less)
+        if len(less):
+            place, there = places_of(less, more)
+            more, less = np.delete(more, place[there]), less[~there]
+        return type(self)([more] if len(more) else [], [less] if len(less) else [], self.total, self.squares)
 
     @property
     def count(self) -> int:
@@ -113,13 +116,19 @@ def merged(arrays: list[NDArray[np.integer]]) -> NDArray[np.integer]:
     return ordered(np.concatenate(arrays)) if arrays else np.empty(0, dtype=np.uint32)
 
 
+def places_of(some: NDArray[np.integer], values: NDArray[np.integer]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """Where each of some numbers stands among others, both in rising order, and whether it is there: the n-th of equal
+    ones is the n-th there."""
+    rank = np.arange(len(some)) - np.searchsorted(some, some, side="left")
+    place = np.searchsorted(values, some, side="left") + rank
+    there = place < len(values)
+    there[there] = values[place[there]] == some[there]
+    return place, there
+
+
 def without(values: NDArray[np.integer], gone: NDArray[np.integer]) -> NDArray[np.integer]:
     """The numbers that are left, in rising order as both are; those that are gone are all there."""
-    if len(gone) == 0:
-        return values
-    # The n-th of equal ones takes the n-th of the equal ones away.
-    rank = np.arange(len(gone)) - np.searchsorted(gone, gone, side="left")
-    return np.delete(values, np.searchsorted(values, gone, side="left") + rank)
+    return np.delete(values, places_of(gone, values)[0]) if len(gone) else values
 
 
 def between(values: NDArray[np.integer], low: int, high: int) -> NDArray[np.integer]:

@@ -12,6 +12,7 @@ from datalab.aggregate.bitmaps import bitmap_of, members
 from datalab.aggregate.meanings import NONE
 from datalab.aggregate.partition import PartitionAggregate
 from datalab.aggregate.reach import Matches, last_of_unit, reach_in_order
+from datalab.aggregate.returning import lull_of, returned
 from datalab.aggregate.sums import Sized
 from datalab.aggregate.trails import Trail, inside, trail
 from datalab.errors import Missing
@@ -138,15 +139,43 @@ def sessions_that_reached(aggregate: PartitionAggregate, funnel: str, stage: int
     if funnel not in names or not 1 <= stage <= len(aggregate.rules.configuration.funnel[names.index(funnel)].stage):
         raise Missing(f"there is no stage {stage} of a funnel {funnel[:80]!r}")
     number = names.index(funnel)
+    begun, calendar, kept = aggregate.sets["begun"], aggregate.calendar, aggregate.kept
+    until = aggregate.changes.settled
+    days = [day for day in begun.by_code if calendar.start(day + 1) <= until]
     found = [
-        aggregate.kept.held(
+        kept.held(
             ("reached", number, stage, day),
             aggregate.changes.of_day(day),
             lambda day=day: reached_on(aggregate, number, stage, day),  # type: ignore[misc]
         )
-        for day in aggregate.sets["begun"].by_code
+        for day in days
     ]
-    return BitMap.union(*found) if found else BitMap()
+    back = returned(aggregate, until, None)
+    settled = begun.union(day for day in begun.by_code if day not in set(days)) - back.fresh
+    found.append(
+        kept.held(
+            ("reached", number, stage, "rest"),
+            (until, aggregate.changes.before(until)),
+            lambda: reached_by(aggregate, number, stage, settled),
+        )
+    )
+    fresh, lull = back.fresh, lull_of(aggregate, until, back)
+    for place, step in enumerate(lull.steps if lull is not None else []):
+        found.append(
+            kept.held(
+                ("reached", number, stage, "quiet", place),
+                lull.number if lull is not None else 0,
+                lambda step=step: reached_by(aggregate, number, stage, step.sessions),  # type: ignore[misc]
+            )
+        )
+        fresh = fresh - step.sessions
+    return BitMap.union(*found, reached_by(aggregate, number, stage, fresh))
+
+
+def reached_by(aggregate: PartitionAggregate, number: int, stage: int, sessions: BitMap) -> BitMap:
+    """Of some sessions."""
+    part = outcomes_of_sessions(aggregate, number, members(sessions), Range())
+    return bitmap_of(part.unit[part.furthest >= stage])
 
 
 def reached_on(aggregate: PartitionAggregate, number: int, stage: int, day: int) -> BitMap:

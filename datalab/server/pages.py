@@ -31,6 +31,7 @@ from datalab.model.segments import MAX_TEXT
 from datalab.server import range_picker, views
 from datalab.server.api.endpoint import demand_plain
 from datalab.server.context import COOKIE, PERSON, SERVICES, SETTINGS, clear_cookie, set_cookie
+from datalab.server.jobs import jobs_card
 from datalab.server.panels import ROUTES, VALUES
 from datalab.server.partition_picker import partition_picker
 from datalab.server.sections import PARAMETERS, SECTIONS, Section
@@ -190,6 +191,7 @@ async def show_app(request: web.Request, section: str) -> web.Response:
         views.tabs(views.app_path(app), common, section),
         None if section == "now" else range_picker.range_picker(path, zone, preset, days, today, archived, text),
         None if section == "now" else await segment_bar(request, current, path, text, fault),
+        jobs_card(services.jobs.of(current.id), views.app_path(current)),
         live,
         shown,
     )

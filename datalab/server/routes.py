@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from datalab.server import health, ingest, live, pages, registration_pages
+from datalab.server import health, ingest, jobs, live, pages, registration_pages
 from datalab.server.api.openapi import ENDPOINTS, openapi
 from datalab.server.assets import Assets
 
@@ -18,6 +18,7 @@ def routes(assets: Assets) -> list[web.RouteDef]:
         web.post("/register", registration_pages.register),
         web.get("/apps/{app}", pages.app_page),
         web.get("/apps/{app}/{section}", pages.section_page),
+        web.post("/apps/{app}/jobs/{job}/cancel", jobs.cancel),
         web.get("/assets/{name}", assets.serve),
         web.get("/datalab.js", assets.serve_snippet),
         web.options("/api/v1/hello", ingest.preflight),

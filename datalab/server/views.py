@@ -11,6 +11,7 @@ from datalab.model.accounts import User
 from datalab.model.apps import App
 from datalab.model.figures import Audience, FunnelFigures, Live, Overview, Pages
 from datalab.server import next_steps, panels
+from datalab.server.jobs import JobsCard
 from datalab.server.next_steps import NextStep
 from datalab.server.notation import counted, noun, number
 from datalab.server.partition_picker import PartitionPicker
@@ -173,6 +174,7 @@ class AppPage(Struct, frozen=True):
     picker: RangePicker | None
     """None on a page that is about now."""
     segment: SegmentBar | None
+    jobs: JobsCard
     figures: AppFigures | None = None
     """Of the first page; None where the segment is at fault."""
     section: Section | None = None
@@ -263,6 +265,7 @@ def app_page(
     tabs: list[Tab],
     picker: RangePicker | None,
     segment: SegmentBar | None,
+    jobs: JobsCard,
     live: Live,
     shown: AppFigures | Section | None,
 ) -> AppPage:
@@ -281,6 +284,7 @@ def app_page(
         tabs=tabs,
         picker=picker,
         segment=segment,
+        jobs=jobs,
         figures=shown if isinstance(shown, AppFigures) else None,
         section=shown if isinstance(shown, Section) else None,
         events=live.events,

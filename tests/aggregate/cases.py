@@ -19,6 +19,7 @@ from datalab.aggregate import (
     pages,
     partition,
     paths,
+    returning,
     selection,
     spread,
     streams,
@@ -33,6 +34,8 @@ Limits = dict[tuple[ModuleType, str], int]
 AS_OF_MANY: Limits = {
     (selection, "FEW_SESSIONS"): 0,
     (selection, "MANY_SESSIONS"): 0,
+    (returning, "STEP_EVENTS"): 1,
+    (returning, "QUIET_SECONDS"): 0,
     (pages, "AT_ONCE"): 0,
     (dimensions, "AT_ONCE"): 0,
     (funnel, "FEW"): 0,
@@ -42,6 +45,8 @@ AS_OF_MANY: Limits = {
 """From how many sessions, visitors or numbers on the engine goes to work in another way: always."""
 TIGHT: Limits = {
     (changes, "LOOK_BACK_HOURS"): 2,
+    (changes, "REMEMBERED"): 3,
+    (changes, "MANY_VISITORS"): 1,
     (column, "BLOCK"): 4,
     (kept, "KEPT_BYTES"): 4000,
     (meanings, "KNOWN_TEXTS"): 2,

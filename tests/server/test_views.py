@@ -7,11 +7,13 @@ from datalab.model.accounts import User
 from datalab.model.apps import App, IssuedToken
 from datalab.model.figures import Audience, Live, Overview, Pages, Point
 from datalab.server import views
+from datalab.server.jobs import jobs_card
 from datalab.server.partition_picker import PartitionPicker
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = NOW.date()
 NO_ARCHIVE = PartitionPicker("", [], False)
+NO_JOBS = jobs_card([], "/apps/a1")
 TOKEN = IssuedToken(text="abc.def", generation=1, issued=0, expires=None)
 ADA = User(id="adalovelace", username="adalovelace", organisation="shop.example", password_hash="", created=0)
 
@@ -154,7 +156,7 @@ def test_cards_count_in_words_and_wait_for_a_first_event() -> None:
 def test_present_is_plural_but_for_one() -> None:
     for present, noun in ((0, "visitors"), (1, "visitor"), (2, "visitors")):
         live = Live(app="a1", present=present, events=0)
-        assert views.app_page(app(), NO_ARCHIVE, [], None, None, live, figures(app(), 0)).present_noun == noun
+        assert views.app_page(app(), NO_ARCHIVE, [], None, None, NO_JOBS, live, figures(app(), 0)).present_noun == noun
 
 
 def test_the_frame_names_the_person_and_marks_the_app() -> None:

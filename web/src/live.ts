@@ -2,6 +2,7 @@
 import type { Chart } from "./chart";
 import { LiveSocket, type LiveFrame } from "./socket";
 import { morph } from "./fragment";
+import { showJob } from "./jobs";
 
 const REFRESH_MS = 1000;
 const LONGEST_PAUSE_MS = 30_000;
@@ -34,7 +35,7 @@ export function followLive(root: HTMLElement, app: string, chart: Chart): void {
     showPresent(frame);
     latest = frame.events;
     void refresh();
-  }, showConnection, () => location.reload()));
+  }, showConnection, () => location.reload(), showJob));
 }
 
 /** Shows the person as online while a page without figures is seen. */

@@ -1,4 +1,6 @@
 /** The dashboard's socket: opened while wanted, opened again with growing pauses when it breaks. */
+import type { Job } from "./jobs";
+
 export interface LiveFrame {
   readonly type: "live";
   readonly app: string;
@@ -11,6 +13,12 @@ export interface Change {
   readonly type: "changed";
   readonly app: string;
   readonly what: "app" | "gone";
+}
+
+/** A job of the app came along or ended. */
+export interface JobFrame {
+  readonly type: "job";
+  readonly job: Job;
 }
 
 export type Connection = "live" | "waiting" | "paused";
@@ -30,6 +38,7 @@ export class LiveSocket {
     private readonly onFrame: (frame: LiveFrame) => void,
     private readonly onConnection: (state: Connection) => void,
     private readonly onChanged: (change: Change) => void = () => undefined,
+    private readonly onJob: (job: Job) => void = () => undefined,
   ) {}
 
   resume(): void {
@@ -60,6 +69,7 @@ export class LiveSocket {
       if (socket !== this.socket) return;
       const message = readMessage(event.data);
       if (message?.type === "changed") this.onChanged(message);
+      if (message?.type === "job" && message.job.app === this.app) this.onJob(message.job);
       if (message?.type !== "live" || message.app !== this.app) return;
       this.pauseMs = FIRST_PAUSE_MS;
       this.onConnection("live");
@@ -82,11 +92,11 @@ function address(app: string | null): string {
   return `${scheme}://${location.host}/api/v1/live${query}`;
 }
 
-function readMessage(data: unknown): LiveFrame | Change | null {
+function readMessage(data: unknown): LiveFrame | Change | JobFrame | null {
   if (typeof data !== "string") return null;
   try {
-    const message = JSON.parse(data) as Partial<LiveFrame> | Change | null;
-    if (message?.type === "changed") return message;
+    const message = JSON.parse(data) as Partial<LiveFrame> | Change | JobFrame | null;
+    if (message?.type === "changed" || message?.type === "job") return message;
     return message?.type === "live" && typeof message.present === "number" && typeof message.events === "number" ? (message as LiveFrame) : null;
   } catch {
     return null;
