@@ -117,8 +117,8 @@ def funnel(found: FunnelFigures) -> list[Table]:
     stages = columns(
         "stages",
         [
-            "name", "reached", "step_conversion", "conversion", "overall", "dropped", "seconds_mean", "seconds_median",
-            "seconds_p90", "dropped_seconds_mean", "dropped_seconds_median", "dropped_seconds_p90",
+            "name", "reached", "step_conversion", "conversion", "dropped", "seconds_mean", "seconds_median",
+            "seconds_p90", "dropped_seconds_mean", "dropped_seconds_median", "dropped_seconds_p90", "overall",
         ],
         found.stages,
     )  # fmt: skip

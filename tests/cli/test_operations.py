@@ -126,7 +126,7 @@ def test_the_options_of_report(data: Path) -> None:
     assert reached("--to", "2026-09-21T14:15:00Z") == [2, 2, 0]
     later = good_json("report", APP, "overview", "--from", "2026-09-22", "--to", "2026-09-24", data=data)
     assert (later["visitors"], later["page_views"], later["from"]) == (1, 1, "2026-09-22T00:00:00+00:00")
-    table = good("report", APP, "funnel", data=data).splitlines()
+    table = good("report", APP, "funnel", "--table", "stages", data=data).splitlines()
     assert re.split(r"  +", table[0])[:4] == ["stage", "reached", "step_conversion", "conversion"]
     assert re.split(r"  +", table[2])[:4] == ["Cart", "2", "0.6667", "0.6667"]
     rows = good("report", APP, "funnel", "--csv", data=data).splitlines()
@@ -177,5 +177,5 @@ def test_the_data_directory_is_its_owners_only(data: Path, start_server: Callabl
 
 
 def test_an_unknown_command_is_a_mistake_of_use(data: Path) -> None:
-    assert run("report", APP, "journey", data=data).exit_code == 2
+    assert run("report", APP, "everything", data=data).exit_code == 2
     assert "no such command" in refused("reports", data=data, code=2).lower()

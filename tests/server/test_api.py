@@ -9,13 +9,35 @@ from typing import NamedTuple
 import pytest
 from aiohttp import ClientSession
 
-from datalab.model.figures import Audience, FunnelFigures, Live, Overview, Pages
+from datalab.model.figures import (
+    Audience,
+    Campaigns,
+    Elements,
+    FunnelFigures,
+    Journey,
+    LiveFigures,
+    Overview,
+    Pages,
+    Retention,
+    Surroundings,
+)
 from datalab.server.api.insights import ENDPOINTS
 from tests.cli.history import APP, CONFIGURATION, PASSWORD, VISITS, add_app, add_user, good, good_json, ndjson
 from tests.conftest import Server
 from tests.server.client import Answer
 
-TYPES = {"overview": Overview, "pages": Pages, "audience": Audience, "funnel": FunnelFigures, "live": Live}
+TYPES = {
+    "overview": Overview,
+    "pages": Pages,
+    "audience": Audience,
+    "campaigns": Campaigns,
+    "elements": Elements,
+    "funnel": FunnelFigures,
+    "journey": Journey,
+    "surroundings": Surroundings,
+    "retention": Retention,
+    "live": LiveFigures,
+}
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -79,7 +101,7 @@ async def place(
 async def test_members_get_the_figures_others_learn_nothing(place: Place) -> None:
     cookies = {name: await place.log_in(name) for name in ("ada.l", "ben.m", "eve.o")}
     for what, kind in TYPES.items():
-        path = f"/api/v1/apps/{place.public}/insights/{what}"
+        path = f"/api/v1/apps/{place.public}/insights/{what}" + ("?route=/" if what == "surroundings" else "")
         answer = await place.get(path, cookies["ben.m"])
         assert answer.status == 200
         assert answer.read(kind).app == APP

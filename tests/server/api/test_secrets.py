@@ -41,7 +41,7 @@ async def test_no_answer_carries_a_secret(place: Place) -> None:
     confirmed = {"code": pyotp.TOTP(begun.secret).now()}
     codes = (await ada.done("POST", "/me/second-factor/confirm", confirmed)).read(Codes).codes
     await ada.done("PUT", "/me", {"first_name": "Ada", "last_name": "L"})
-    names = {"app": app.id, "number": "1", "username": "ben.m"}
+    names = {"app": app.id, "number": "1", "username": "ben.m", "job": "0" * 16}
     paths = [re.sub(r"{(\w+)}", lambda found: names[found[1]], one.path) for one in ENDPOINTS if one.method == "GET"]
     pages = ["/", "/login", f"/apps/{app.id}", "/apps/nothing", "/healthz", "/readyz", "/metrics"]
     answers = []
