@@ -231,3 +231,9 @@ GUIDE_SOURCES = [
         query="utm_source=newsletter&utm_medium=email&utm_campaign=studio-letter",
     ),
 ]
+SCREENS: dict[str, dict[str, float]] = {
+    "desktop": {"1920x1080": 8, "1536x864": 4, "1440x900": 3, "2560x1440": 3, "1366x768": 2},
+    "mobile": {"390x844": 6, "412x915": 5, "360x800": 4, "430x932": 2},
+    "tablet": {"820x1180": 3, "768x1024": 2, "1280x800": 1},
+}
+"""Width and height in CSS pixels by device, with their weights."""

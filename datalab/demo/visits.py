@@ -16,6 +16,7 @@ from datalab.demo.audience import (
     GROWTH,
     HOURS,
     LANGUAGES,
+    SCREENS,
     WEEKDAYS,
     Browser,
     Source,
@@ -63,6 +64,7 @@ class Choice(Generic[T]):
 BROWSER = Choice(BROWSERS, [browser.weight for browser in BROWSERS])
 LANGUAGE = Choice(list(LANGUAGES), list(LANGUAGES.values()))
 COUNTRY_ABROAD = Choice(list(COUNTRIES_ABROAD), list(COUNTRIES_ABROAD.values()))
+SCREEN = {device: Choice(list(screens), list(screens.values())) for device, screens in SCREENS.items()}
 HOUR_OF_DAY = Choice(range(24), HOURS)
 
 
@@ -73,6 +75,7 @@ class Visitor(Struct, kw_only=True):
     browser: Browser
     language: str
     country: str
+    screen: str
     visits: int = 0
     seen: dict[str, str] = {}
     """The path seen last of each place."""
@@ -149,7 +152,8 @@ class Visits:
         language = LANGUAGE.pick(self._random)
         abroad = self._travels.random() < ABROAD
         country = COUNTRY_ABROAD.pick(self._travels) if abroad else language.partition("-")[2]
-        return Visitor(id=id, browser=browser, language=language, country=country)
+        screen = SCREEN[browser.device].pick(self._travels)
+        return Visitor(id=id, browser=browser, language=language, country=country, screen=screen)
 
     def _time_of_return(self, end: int) -> int:
         days = self._random.lognormvariate(math.log(MEDIAN_DAYS_BETWEEN_VISITS), 1.0)
@@ -207,6 +211,7 @@ class RecordMaker:
         self._user_agent = visitor.browser.user_agent
         self._language = visitor.language
         self._country = visitor.country
+        self._screen = visitor.screen
         self._referrer = source.referrer
         self._session = f"{visitor.id}-{visitor.visits}"
 
@@ -220,6 +225,7 @@ class RecordMaker:
             user_agent=self._user_agent,
             language=self._language,
             country=self._country,
+            screen=self._screen,
             session=self._session,
         )
 
@@ -233,6 +239,7 @@ class RecordMaker:
             user_agent=self._user_agent,
             language=self._language,
             country=self._country,
+            screen=self._screen,
             session=self._session,
         )
 
@@ -248,6 +255,7 @@ class RecordMaker:
             user_agent=self._user_agent,
             language=self._language,
             country=self._country,
+            screen=self._screen,
             session=self._session,
         )
 
