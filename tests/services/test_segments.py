@@ -103,7 +103,7 @@ async def test_what_cannot_be_read_is_refused(stage: Stalls) -> None:
         with pytest.raises(Invalid, match="name: the name of a segment has 1 to 80 characters on one line"):
             await stage.save(stage.ben, name)
     for text in ("", " ", "visit is " + "x" * 4000):
-        with pytest.raises(Invalid, match="text: 1 to 4000 characters"):
+        with pytest.raises(Invalid, match="text: 1 to 2000 characters"):
             await stage.save(stage.ben, "a", text)
     with pytest.raises(Invalid, match="character 1: 'colour' is no dimension"):
         await stage.save(stage.ben, "a", "colour is red")
