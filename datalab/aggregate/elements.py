@@ -11,12 +11,14 @@ from datalab.aggregate.question import Question
 from datalab.aggregate.selection import Selection, count_distinct
 from datalab.aggregate.spread import Spread, spread
 from datalab.aggregate.sums import Sum
-from datalab.aggregate.trails import trail
+from datalab.aggregate.trails import Trail, joined, trail
 from datalab.model.events import Kind
 from datalab.model.figures import ActionFigures, ElementFigures, Elements, HoverBand
 from datalab.model.ranges import show
 from datalab.model.segments import write_segment
 
+AT_ONCE = 100_000
+"""Sessions whose events are looked at together."""
 BANDS_MS = [0, 250, 500, 1000, 2000, 4000, 8000, 16_000, 32_000]
 """Where the bands of an episode's length begin."""
 
@@ -64,8 +66,7 @@ def pointed_at(part: Selection) -> PointedAt:
     any_element = np.zeros(len(meanings), dtype=bool)
     for codes in meanings.on:
         any_element[codes] = True
-    events = trail(aggregate, part.sessions)
-    events = events.chosen(np.flatnonzero(any_element[events.meaning])).within(part.range)
+    events = pointing(aggregate, part, any_element)
     ending, kind = meanings.ending.values[events.meaning], meanings.kind.values[events.meaning]
     found = []
     table = np.zeros(len(meanings), dtype=bool)
@@ -85,6 +86,15 @@ def pointed_at(part: Selection) -> PointedAt:
             )
         )
     return PointedAt(found)
+
+
+def pointing(aggregate: PartitionAggregate, part: Selection, wanted: NDArray[np.bool_]) -> Trail:
+    """The events in the range whose meanings are wanted."""
+    chosen = []
+    for at in range(0, max(1, len(part.sessions)), AT_ONCE):
+        some = trail(aggregate, part.sessions[at : at + AT_ONCE])
+        chosen.append((at, some.chosen(np.flatnonzero(wanted[some.meaning]))))
+    return joined(aggregate, part.sessions, chosen).within(part.range)
 
 
 def distinct_owners(owner: NDArray[np.int64]) -> NDArray[np.int64]:

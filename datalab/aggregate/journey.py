@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from datalab.aggregate.funnel import EXIT
 from datalab.aggregate.meanings import NONE
 from datalab.aggregate.partition import PartitionAggregate
-from datalab.aggregate.paths import Paths, paths_of, top_paths
+from datalab.aggregate.paths import Paths, frequent, merged, paths_of, top_paths
 from datalab.aggregate.question import Question
 from datalab.aggregate.selection import Selection
 from datalab.aggregate.steps import Steps, steps
@@ -18,6 +18,8 @@ from datalab.model.routes import OTHER
 from datalab.model.segments import write_segment
 
 ENTRY = "(entry)"
+AT_ONCE = 100_000
+"""Sessions whose paths are looked at together."""
 
 
 class Edges(Sum, frozen=True):
@@ -66,9 +68,15 @@ def journey(aggregate: PartitionAggregate, question: Question, top: int | None =
         return Edges(tables([each.table for each in found], 2), sum(each.viewing for each in found))
 
     total = selection.total(("edges", kept), walked_edges)
-    walked: list[Paths] = selection.parts(
-        ("paths", len(names).bit_length()), lambda session, _: paths_of(steps(aggregate, session), len(names))
-    )
+
+    def walked(session: NDArray[np.uint32], _: object = None) -> Paths:
+        some = [session[at : at + AT_ONCE] for at in range(0, max(1, len(session)), AT_ONCE)]
+        return merged([paths_of(steps(aggregate, each), len(names)) for each in some])
+
+    frequent_ones = selection.parts(("paths", len(names).bit_length()), walked, whole=frequent)
+    top_ones = top_paths(frequent_ones, paths, names)
+    if top_ones is None:
+        top_ones = top_paths([walked(selection.sessions)], paths, names) or []
     return Journey(
         app=question.app,
         from_=show(question.range.from_, question.zone),
@@ -76,10 +84,7 @@ def journey(aggregate: PartitionAggregate, question: Question, top: int | None =
         segment=write_segment(question.segment),
         sessions=total.viewing,
         edges=named(total.table, names, end),
-        paths=[
-            PathFigures(routes=[names[code] for code in codes], sessions=count)
-            for codes, count in top_paths(walked, paths, names)
-        ],
+        paths=[PathFigures(routes=[names[code] for code in codes], sessions=count) for codes, count in top_ones],
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from datalab.aggregate.steps import Steps
@@ -11,6 +12,8 @@ from datalab.aggregate.sums import Sized
 MAX_STEPS = 10
 """Paths are cut there (SEMANTICS, journey path)."""
 WORD_BITS = 64
+KEPT_PATHS = 2_000
+"""What is kept of very many paths: the most frequent ones."""
 RANKED = 1_000
 """Of so many paths a part knows the order of frequency."""
 
@@ -21,11 +24,13 @@ class Paths(Sized, frozen=True):
     words: NDArray[np.uint64]
     """Each path's routes, packed: one row a path."""
     key: NDArray[np.uint64]
-    sessions: NDArray[np.int64]
+    sessions: NDArray[np.integer]
     bits: int
     """That a route takes."""
     first: NDArray[np.uint32]
     """The most frequent ones of them, most frequent first."""
+    others: int = 0
+    """Paths that were left out have so many sessions each at most; 0 where none was."""
 
 
 def paths_of(found: Steps, routes: int) -> Paths:
@@ -44,6 +49,24 @@ def paths_of(found: Steps, routes: int) -> Paths:
     return counted(words, np.ones(len(words), dtype=np.int64), bits)
 
 
+def merged(parts: list[Paths]) -> Paths:
+    """Of all of their sessions; none of the parts has left anything out."""
+    if len(parts) == 1:
+        return parts[0]
+    words, sessions = (np.concatenate([getattr(part, name) for part in parts]) for name in ("words", "sessions"))
+    return counted(words, sessions.astype(np.int64), parts[0].bits)
+
+
+def frequent(paths: Paths) -> Paths:
+    """Without the rare ones where there are very many."""
+    if len(paths.key) <= KEPT_PATHS:
+        return paths
+    order = np.argsort(-paths.sessions.astype(np.int64), kind="stable")
+    kept = np.sort(order[:KEPT_PATHS])
+    few = counted(paths.words[kept], paths.sessions[kept].astype(np.int64), paths.bits)
+    return replace(few, others=int(paths.sessions[order[KEPT_PATHS]]))
+
+
 def counted(words: NDArray[np.uint64], sessions: NDArray[np.int64], bits: int) -> Paths:
     """Equal rows put together."""
     if len(words) == 0:
@@ -53,8 +76,14 @@ def counted(words: NDArray[np.uint64], sessions: NDArray[np.int64], bits: int) -
     order = np.lexsort((*words.T, key))
     words, sessions, key = words[order], sessions[order], key[order]
     heads = np.flatnonzero(np.append(True, (words[1:] != words[:-1]).any(axis=1)))
-    sums = np.add.reduceat(sessions, heads)
-    return Paths(words[heads], key[heads], sums, bits, np.argsort(-sums, kind="stable")[:RANKED].astype(np.uint32))
+    sums = np.add.reduceat(sessions, heads).astype(np.uint32)
+    return Paths(
+        words[heads],
+        key[heads],
+        sums,
+        bits,
+        np.argsort(-sums.astype(np.int64), kind="stable")[:RANKED].astype(np.uint32),
+    )
 
 
 def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -70,8 +99,9 @@ def mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return key
 
 
-def top_paths(parts: list[Paths], count: int, names: list[str]) -> list[tuple[list[int], int]]:
-    """The most frequent paths of all parts, as route codes, with their sessions; equal ones by the routes' names.
+def top_paths(parts: list[Paths], count: int, names: list[str]) -> list[tuple[list[int], int]] | None:
+    """The most frequent paths of all parts, as route codes, with their sessions; equal ones by the routes' names. None
+    where what the parts left out makes a difference.
 
     What is frequent in all must be so in some part: the first ones of each part are candidates, and they are enough as
     soon as what no part has among its first ones cannot add up to as much as the last of the candidates wanted.
@@ -83,18 +113,28 @@ def top_paths(parts: list[Paths], count: int, names: list[str]) -> list[tuple[li
     depth = 2 * count
     while True:
         if depth >= RANKED:
-            ranked = [np.argsort(-part.sessions, kind="stable") for part in parts]
+            ranked = [np.argsort(-part.sessions.astype(np.int64), kind="stable") for part in parts]
         words = np.concatenate([part.words[order[:depth]] for part, order in zip(parts, ranked, strict=True)])
         candidates = counted(words, np.zeros(len(words), dtype=np.int64), parts[0].bits)
-        total = sum((sessions_of(part, candidates) for part in parts), np.zeros(len(candidates.key), dtype=np.int64))
+        total = np.zeros(len(candidates.key), dtype=np.int64)
+        uncertain = np.zeros(len(candidates.key), dtype=np.int64)
+        for part in parts:
+            sessions = sessions_of(part, candidates)
+            total += sessions
+            uncertain[sessions == 0] += part.others
         unseen = sum(
-            int(part.sessions[order[depth]]) for part, order in zip(parts, ranked, strict=True) if depth < len(order)
+            int(part.sessions[order[depth]]) if depth < len(order) else part.others
+            for part, order in zip(parts, ranked, strict=True)
         )
-        enough = np.sort(total)[-count:]
-        if unseen == 0 or (len(enough) == count and int(enough[0]) > unseen):
+        known = np.sort(total[uncertain == 0])[-count:]
+        least = int(known[0]) if len(known) == count else 0
+        doubtful = bool(((uncertain > 0) & (total + uncertain >= least)).any())
+        if not doubtful and (unseen == 0 or least > unseen):
             break
+        if all(depth >= len(order) for order in ranked):
+            return None
         depth *= 4
-    least = int(enough[0])
+    least = int(known[0])
     chosen = [(unpacked(candidates, at), int(total[at])) for at in np.flatnonzero(total >= least).tolist()]
     chosen.sort(key=lambda entry: (-entry[1], [names[code] for code in entry[0]]))
     return chosen[:count]

@@ -140,14 +140,22 @@ class Selection:
         heard = back.of(aggregate, back.visitors - lull.visitors, until)
         return self._plus(make, made, heard, until, NEVER, looks_around)
 
-    def parts(self, name: Hashable, make: Callable[[NDArray[np.uint32], Range], P]) -> list[P]:
+    def parts(
+        self,
+        name: Hashable,
+        make: Callable[[NDArray[np.uint32], Range], P],
+        whole: Callable[[P], P] | None = None,
+    ) -> list[P]:
         """`make` of all sessions, cut into sets of them: days that lie wholly in the range, each kept until it changes,
-        and the rest, of whose events only those in the range count; of that, what is settled is kept as well."""
+        and the rest, of whose events only those in the range count; of that, what is settled is kept as well.
+
+        With `whole` there are no days: what is settled is one part, of which `whole` makes what is kept.
+        """
         aggregate, kept = self.aggregate, self.aggregate.kept
         if self.until is not None and not self._settled:
             return [make(self.sessions, self.range)] if self.bitmap else []
         until = aggregate.changes.settled if self.until is None else self.until
-        days = self._whole_days(until)
+        days = self._whole_days(until) if whole is None else []
         found = [
             kept.held(
                 (name, day),
@@ -158,13 +166,14 @@ class Selection:
         ]
         rest = self.bitmap - aggregate.sets["begun"].union(days) if days else self.bitmap
         if len(rest) > FEW_SESSIONS:
+            keep = whole or unchanged
             fresh = rest & returned(aggregate, until, None).fresh
             settled = rest - fresh
             found.append(
                 kept.held(
                     (name, "rest", len(days), self.range, self.question.segment.filters),
                     (until, aggregate.changes.before(until)),
-                    lambda: make(members(settled), self.range),
+                    lambda: keep(make(members(settled), self.range)),
                 )
             )
             rest = fresh
@@ -197,6 +206,11 @@ class Selection:
             and (chosen.from_ is None or calendar.start(day) >= chosen.from_)
             and (chosen.to is None or ends[day] < chosen.to)
         ]
+
+
+def unchanged(part: P) -> P:
+    """As it is."""
+    return part
 
 
 class Settled(Struct, frozen=True):

@@ -26,14 +26,15 @@ class Trail:
         owner: NDArray[np.int64] | None = None,
     ) -> None:
         self._aggregate = aggregate
-        self._rows = rows
+        self.rows = rows
+        """Where they stand in Rows."""
         self.session = session
         """The sessions."""
         if owner is not None:
             self.owner = owner
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     @cached_property
     def owner(self) -> NDArray[np.int64]:
@@ -44,7 +45,7 @@ class Trail:
     @cached_property
     def meaning(self) -> NDArray[Any]:
         """See Meanings."""
-        return self._aggregate.rows.meaning.values[self._rows]
+        return self._aggregate.rows.meaning.values[self.rows]
 
     @cached_property
     def route(self) -> NDArray[np.integer]:
@@ -55,7 +56,7 @@ class Trail:
     @cached_property
     def number(self) -> NDArray[Any]:
         """Milliseconds of a hover, else 0."""
-        return self._aggregate.rows.number.values[self._rows]
+        return self._aggregate.rows.number.values[self.rows]
 
     @cached_property
     def time(self) -> NDArray[np.int64]:
@@ -63,19 +64,19 @@ class Trail:
         sessions, low = self._aggregate.sessions, self._aggregate.rows.time.values
         first = sessions.first.values[self.session]
         long = np.flatnonzero(sessions.last.values[self.session] - first >= WRAP_MS)
-        passed = low[self._rows] - first.astype(np.uint32)[self.owner]
+        passed = low[self.rows] - first.astype(np.uint32)[self.owner]
         found: NDArray[np.int64] = np.add(first[self.owner], passed, dtype=np.int64)
         for place in long.tolist():
             session = self.session[place : place + 1]
             start, count = sessions.start.values[session].astype(np.int64), sessions.count.values[session]
             mine = np.flatnonzero(self.owner == place)
             whole = times(sessions.first.values[session], low[spans(start, count)], count.astype(np.int64))
-            found[mine] = whole[self._rows[mine] - start]
+            found[mine] = whole[self.rows[mine] - start]
         return found
 
     def chosen(self, which: NDArray[Any]) -> "Trail":
         """Some of the events, by place."""
-        some = Trail(self._aggregate, self.session, self._rows[which], self.owner[which])
+        some = Trail(self._aggregate, self.session, self.rows[which], self.owner[which])
         for name in ("meaning", "route", "time"):
             if name in self.__dict__:
                 some.__dict__[name] = self.__dict__[name][which]
@@ -90,6 +91,16 @@ def trail(aggregate: PartitionAggregate, session: NDArray[np.uint32]) -> Trail:
     """All events of sessions."""
     sessions = aggregate.sessions
     return Trail(aggregate, session, spans(sessions.start.values[session], sessions.count.values[session]))
+
+
+def joined(aggregate: PartitionAggregate, session: NDArray[np.uint32], trails: list[tuple[int, Trail]]) -> Trail:
+    """Events of sessions out of trails of some of them, each with the place where its sessions begin among all."""
+    return Trail(
+        aggregate,
+        session,
+        np.concatenate([each.rows for _, each in trails]),
+        np.concatenate([each.owner + first for first, each in trails]),
+    )
 
 
 def inside(time: NDArray[np.int64], range: Range) -> NDArray[np.bool_]:

@@ -51,7 +51,9 @@ KINDS: dict[str, type[Struct]] = {
 @click.option("--unit", type=click.Choice(UNITS), help="funnel: by default visitors.")
 @click.option("--order", type=click.Choice(ORDERS), help="funnel: by default ordered.")
 @click.option("--split", metavar="DIMENSION", help="funnel: told apart by a dimension's values.")
-@click.option("--top", type=click.IntRange(0, 200), help="journey, surroundings: fold all but so many routes.")
+@click.option(
+    "--top", type=click.IntRange(0, 10_000), help="journey (50), surroundings (10): fold all but so many routes."
+)
 @click.option("--paths", type=click.IntRange(0, 1000), help="journey: how many; by default 50.")
 @click.option("--route", metavar="ROUTE", help="surroundings: of which route.")
 @click.option("--direction", type=click.Choice(DIRECTIONS), help="surroundings: by default after.")

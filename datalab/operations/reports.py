@@ -17,7 +17,7 @@ from datalab.model.figures import (
 )
 from datalab.model.ranges import read_bucket, read_range
 from datalab.operations.apps import FullName
-from datalab.services.insights import About
+from datalab.services.insights import TOP_PLACES, TOP_ROUTES, About
 from datalab.services.services import Services
 
 
@@ -105,7 +105,7 @@ async def report_funnel(services: Services, asked: ReportFunnel) -> FunnelFigure
 class ReportJourney(Report, frozen=True, tag=True, kw_only=True):
     """Journeys."""
 
-    top: int | None = None
+    top: int = TOP_ROUTES
     paths: int = 50
 
 
@@ -118,7 +118,7 @@ class ReportSurroundings(Report, frozen=True, tag=True, kw_only=True):
 
     route: str
     direction: str = "after"
-    top: int | None = None
+    top: int = TOP_PLACES
 
 
 async def report_surroundings(services: Services, asked: ReportSurroundings) -> Surroundings:

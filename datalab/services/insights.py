@@ -42,9 +42,13 @@ from datalab.services.partitions import Partitions, key_of
 from datalab.workers.aggregation import Aggregation
 
 R = TypeVar("R")
-KEPT_ANSWERS = 256
+KEPT_ANSWERS = 128
 UNITS = ("visitors", "sessions")
 ORDERS = ("ordered", "any")
+TOP_ROUTES = 50
+"""That journeys tell apart where nothing else is asked for."""
+TOP_PLACES = 10
+"""The same for each step around a route."""
 SHOWN = 40
 """Characters of a wrong choice that a refusal repeats."""
 
@@ -121,12 +125,19 @@ class Insights:
             app, about, funnel_of.funnel, number=number, unit=unit, order=order, split=split, limit=limit
         )
 
-    async def journey(self, app: App, about: About = EVERYTHING, top: int | None = None, paths: int = 50) -> Journey:
+    async def journey(
+        self, app: App, about: About = EVERYTHING, top: int | None = TOP_ROUTES, paths: int = 50
+    ) -> Journey:
         """From route to route, and along whole paths."""
         return await self._figures(app, about, journey_of.journey, top=top, paths=paths)
 
     async def surroundings(
-        self, app: App, about: About = EVERYTHING, route: str = "/", direction: str = "after", top: int | None = None
+        self,
+        app: App,
+        about: About = EVERYTHING,
+        route: str = "/",
+        direction: str = "after",
+        top: int | None = TOP_PLACES,
     ) -> Surroundings:
         """What happened after or before a route. Raises Invalid."""
         demand(direction, "direction", surroundings_of.DIRECTIONS)

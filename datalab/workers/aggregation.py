@@ -26,7 +26,7 @@ QUEUED_EVENTS = 100_000
 """Events of a partition that may wait to be aggregated before its intake waits too."""
 PAUSE_SECONDS = 0.05
 """Small batches that come within this time are applied together."""
-JOINED_EVENTS = 5_000
+JOINED_EVENTS = 8_000
 """Of small batches; a question that comes meanwhile waits for no more than them."""
 TURN_SECONDS = 0.1
 """Questions go first for so long, then it is the events' turn."""

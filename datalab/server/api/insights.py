@@ -20,7 +20,7 @@ from datalab.model.figures import (
 from datalab.model.ranges import read_range
 from datalab.model.segments import MAX_TEXT
 from datalab.server.api.endpoint import Call, Endpoint
-from datalab.services.insights import About
+from datalab.services.insights import TOP_PLACES, TOP_ROUTES, About
 
 Moment = Annotated[str, Meta(max_length=40, description="a date like 2026-11-24 or a moment like 2026-11-24T08:00:00Z")]
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
@@ -75,7 +75,7 @@ class AskedFunnel(Asked, frozen=True, kw_only=True):
 class AskedJourney(Asked, frozen=True, kw_only=True):
     """How much is folded, and how many paths are told."""
 
-    top: Top | None = None
+    top: Top = TOP_ROUTES
     paths: Annotated[int, Meta(ge=0, le=1000)] = 50
 
 
@@ -84,7 +84,7 @@ class AskedSurroundings(Asked, frozen=True, kw_only=True):
 
     route: Annotated[str, Meta(min_length=1, max_length=2000)]
     direction: Literal["after", "before"] = "after"
-    top: Top | None = None
+    top: Top = TOP_PLACES
 
 
 class AskedRetention(Asked, frozen=True, kw_only=True):

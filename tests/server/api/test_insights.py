@@ -100,7 +100,7 @@ async def test_who_is_where_now(place: Place) -> None:
         ("campaigns", {"touch": "second"}, "Invalid enum value 'second'"),
         ("funnel", {"split": "route"}, "split 'route' is not one of"),
         ("funnel", {"unit": "people"}, "Invalid enum value 'people'"),
-        ("journey", {"top": "201"}, "top: 0 to 200"),
+        ("journey", {"top": "10001"}, "top: 0 to 10000"),
         ("journey", {"paths": "1001"}, "`int` <= 1000"),
         ("surroundings", {}, "missing required field `route`"),
         ("surroundings", {"route": "/", "direction": "up"}, "Invalid enum value 'up'"),
