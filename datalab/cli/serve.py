@@ -1,13 +1,11 @@
 """`datalab serve`: the appliance."""
 
 import asyncio
-import ctypes
 import gc
 import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -18,12 +16,11 @@ from datalab.appliance import lan_addresses, opened, serving
 from datalab.cli.connection import Place, place_options, with_refusals
 from datalab.resources import ResourceMissing
 from datalab.settings import Settings
+from datalab.workers import memory
 
 SWITCH_SECONDS = 0.0005
 """How long one thread keeps the interpreter while others wait: with the usual 5 ms, an answer made of many short steps
 waits as long at each of them for frames that come in."""
-M_MMAP_THRESHOLD = -3
-LARGE_BYTES = 1_000_000
 COLLECT_EVERY = 20_000
 """Objects made between two collections of the youngest; each takes well under a millisecond."""
 
@@ -66,10 +63,10 @@ def run_server(run: Callable[[], Awaitable[None]]) -> None:
 async def serve_until_stopped(data: Path, settings: Settings) -> None:
     """Serve a data directory; SIGTERM and SIGINT end it in order."""
     stop = stop_signal()
+    memory.arrange()
     async with opened(data, settings) as services, serving(services, settings, data) as port:
         say_addresses(settings.server.host, port)
         spare_collections()
-        return_memory()
         sys.setswitchinterval(SWITCH_SECONDS)
         await stop.wait()
 
@@ -79,12 +76,6 @@ def spare_collections() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_EVERY)
-
-
-def return_memory() -> None:
-    """Give large arrays back to the system as soon as they are let go (glibc, mallopt(3)); else it keeps them."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def stop_signal() -> asyncio.Event:

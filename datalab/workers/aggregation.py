@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from datalab.errors import Missing
 from datalab.model.events import Batch, Position, join
 from datalab.model.sequences import Seen
 from datalab.stores.journal import Journal, PartitionKey
+from datalab.workers import memory
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ PAUSE_SECONDS = 0.05
 """Small batches that come within this time are applied together."""
 JOINED_EVENTS = 8_000
 """Of small batches; a question that comes meanwhile waits for no more than them."""
+LONG_SECONDS = 0.05
+"""What takes longer went over very many sessions, and let much memory go."""
 TURN_SECONDS = 0.1
 """Questions go first for so long, then it is the events' turn."""
 REPLAYED_EVENTS = 50_000
@@ -179,8 +183,12 @@ class Aggregation:
         partition = self._partition(key)
 
         def answer() -> R:
+            begin = time.perf_counter()
             with partition.lock:
-                return question(partition.aggregate)
+                found = question(partition.aggregate)
+            if time.perf_counter() - begin > LONG_SECONDS:
+                memory.give_back()
+            return found
 
         partition.asked += 1
         partition.unasked.clear()

@@ -3,7 +3,6 @@
 import http.client
 import time
 from collections.abc import Iterator
-from itertools import cycle
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -15,9 +14,13 @@ from questions import Values, ranges
 from result import Result
 from websocket import event_frames
 
-ANSWERS = 126
-"""Over HTTP, each kind in turn: so many go by before a question comes again, whose answer might have been kept."""
+VIEWS = [("28 days", False), ("7 days", True), ("90 days", False)]
+"""What three people look at: a range, and whether through a segment."""
+ROUNDS = 12
+"""So often each of them sees every kind of answer, after the first time."""
 LOADED_SECONDS = 10.0
+FEW_EVENTS = 100.0
+"""A second, of a site that is well visited."""
 MAX_EVENTS = 200_000
 """That the highest rate is measured with, on each socket."""
 KINDS: dict[str, dict[str, str]] = {
@@ -40,42 +43,27 @@ class Dashboard:
         self._connection = http.client.HTTPConnection("127.0.0.1", appliance.port, timeout=60)
         self._headers = {"Authorization": f"Bearer {key}"}
         self._path = f"/api/v1/apps/{quote(appliance.data.app)}/insights"
-        self._values = values
-        self._ranges = list(ranges(end).values())
-        self.missing: set[str] = set()
-        """Kinds that the server does not answer."""
+        offered = ranges(end)
+        self.questions: list[str] = []
+        for name, with_segment in VIEWS:
+            asked = moments(offered[name])
+            if with_segment:
+                asked["segment"] = written(values.segment())
+            self.questions += [f"{self._path}/{kind}?{urlencode({**more, **asked})}" for kind, more in KINDS.items()]
 
-    def questions(self) -> Iterator[tuple[str, str]]:
-        """Kind and address: every range, with and without a segment."""
-        for number, (kind, more) in enumerate(cycle(KINDS.items())):
-            # Ranges and kinds have no factor in common with each other, nor either with two.
-            chosen = self._ranges[number % len(self._ranges)]
-            asked = {**more, **moments(chosen)}
-            if number // len(KINDS) % 2:
-                asked["segment"] = written(self._values.segment())
-            yield kind, f"{self._path}/{kind}?{urlencode(asked)}"
-
-    def ask(self, count: int, seconds: float = 120.0) -> list[float]:
-        """Milliseconds of each answer, until there are as many or time is up."""
+    def ask(self, rounds: int, seconds: float = 120.0) -> list[float]:
+        """Milliseconds of each answer, until all were asked for so often or time is up."""
         times: list[float] = []
         end = time.perf_counter() + seconds
-        for kind, address in self.questions():
-            if kind in self.missing:
-                if len(self.missing) == len(KINDS):
-                    break
-                continue
+        for address in self.questions * rounds:
             begin = time.perf_counter()
             self._connection.request("GET", address, headers=self._headers)
             response = self._connection.getresponse()
             body = response.read()
-            took = 1000 * (time.perf_counter() - begin)
-            if response.status == 404:
-                self.missing.add(kind)
-            elif response.status != 200:
+            times.append(1000 * (time.perf_counter() - begin))
+            if response.status != 200:
                 raise SystemExit(f"{address}: {response.status} {body[:300]!r}")
-            else:
-                times.append(took)
-            if len(times) >= count or time.perf_counter() > end:
+            if time.perf_counter() > end:
                 break
         return times
 
@@ -123,27 +111,24 @@ def measure(data: Data, values: Values, end: int, scale: float) -> Iterator[Resu
 
 def loaded(appliance: Appliance, dashboard: Dashboard, scale: float) -> Iterator[Result]:
     """Answers of an idle server, then of one that takes events at half the highest rate."""
-    times = dashboard.ask(ANSWERS)
-    if dashboard.missing:
-        yield Result(
-            f"kinds without an address ({', '.join(sorted(dashboard.missing))})", len(dashboard.missing), "", ""
-        )
-    if not times:
-        return
-    yield timing("answer over HTTP", times, 10)
+    yield timing("answer over HTTP, asked for the first time", dashboard.ask(1), 300)
+    visitor = sender.start(appliance.port, appliance.token, FEW_EVENTS, LOADED_SECONDS)
+    dashboard.ask(1)
+    yield timing("answer over HTTP, while some events come in", dashboard.ask(ROUNDS, LOADED_SECONDS - 1), 10)
+    sender.rate_of(visitor)
     yield memory("memory after answers", appliance)
     count = int(MAX_EVENTS * scale)
     frames = event_frames(count, sender.BATCH, time.time_ns() // 1_000_000)
     highest = max(ingest.full(appliance, frames, count) for _ in range(2))
     yield Result("highest ingest beside the history", highest, "events/s", "")
-    dashboard.ask(len(KINDS))
     child = sender.start(appliance.port, appliance.token, highest / 2, LOADED_SECONDS)
     time.sleep(0.5)
-    times = dashboard.ask(100_000, LOADED_SECONDS - 1)
+    dashboard.ask(1)
+    times = dashboard.ask(1000, LOADED_SECONDS - 2)
     reached = sender.rate_of(child)
     yield Result("ingest meanwhile", reached, "events/s", "half of the highest", reached > 0.45 * highest)
     yield timing(f"answer over HTTP while ingesting ({len(times)} answers)", times, 50)
-    yield memory("memory after ingest", appliance)
+    yield Result("memory after ingest", appliance.memory_mb(), "MB", "")
     dashboard.close()
 
 
