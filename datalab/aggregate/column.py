@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 BLOCK = 8_192
 """Entries that are saved together."""
+LONG = 500_000
 WIDER = {1: np.uint16, 2: np.uint32}
 
 
@@ -91,8 +92,9 @@ class Column:
 
     def _reserve(self, length: int) -> None:
         if length > len(self._data):
-            # An eighth more each time: the memory budget matters more than a few copies.
-            grown = np.empty(max(length, len(self._data) + len(self._data) // 8, 1024), dtype=self._data.dtype)
+            # A little more each time, of long columns less: the memory budget matters more than a few copies.
+            more = len(self._data) // (32 if len(self._data) > LONG else 8)
+            grown = np.empty(max(length, len(self._data) + more, 1024), dtype=self._data.dtype)
             grown[: self._length] = self._data[: self._length]
             self._data = grown
         if length > self._length:

@@ -1,7 +1,5 @@
 """What sessions did after, or before, they first viewed a route."""
 
-from collections import defaultdict
-
 import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
@@ -65,19 +63,24 @@ def surroundings(
     selection = Selection(aggregate, question)
     names = aggregate.dimensions["route"].values
     code = aggregate.dimensions["route"].find(route)
-    # Whatever routes there will be.
-    width = aggregate.rules.max_values + 2
+    # The fold and the end have places of their own, whatever routes there will be.
+    width = aggregate.rules.max_values + 3
     having = aggregate.sets["route"][code] if code is not None else BitMap()
     total = selection.total(
         ("links", code, direction),
         lambda part: links_of(aggregate, members(part.bitmap & having), code or 0, direction, width),
     )
-    label = {**dict(enumerate(names)), width - 1: EXIT if direction == "after" else ENTRY}
-    named = {
-        (link // width // width + 1, label[link // width % width], label[link % width]): sessions
-        for link, (sessions,) in zip(total.table.key.tolist(), total.table.counts.tolist(), strict=True)
-    }
-    links = named if top is None else folded(named, route, label[width - 1], top)
+    links = total.table if top is None else folded(total.table, names, width, top)
+    label = {**dict(enumerate(names)), width - 2: OTHER, width - 1: EXIT if direction == "after" else ENTRY}
+    found = [
+        Step(
+            step=link // width // width + 1,
+            from_=label[link // width % width],
+            to=label[link % width],
+            sessions=sessions,
+        )
+        for link, (sessions,) in zip(links.key.tolist(), links.counts.tolist(), strict=True)
+    ]
     return Surroundings(
         app=question.app,
         from_=show(question.range.from_, question.zone),
@@ -86,27 +89,24 @@ def surroundings(
         route=route,
         direction=direction,
         sessions=total.viewing,
-        steps=[
-            Step(step=step, from_=from_, to=to, sessions=sessions)
-            for (step, from_, to), sessions in sorted(
-                links.items(), key=lambda entry: (entry[0][0], -entry[1], entry[0][1], entry[0][2])
-            )
-        ],
+        steps=sorted(found, key=lambda step: (step.step, -step.sessions, step.from_, step.to)),
     )
 
 
-def folded(links: dict[tuple[int, str, str], int], route: str, end: str, top: int) -> dict[tuple[int, str, str], int]:
-    """Only the most frequent places of each step by name."""
-    places: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for (step, _, to), sessions in links.items():
-        if to != end:
-            places[step][to] += sessions
-    kept: dict[int, set[str]] = {0: {route}}
-    for step, counts in places.items():
-        kept[step] = set(sorted(counts, key=lambda name: (-counts[name], name))[:top])
-    found: dict[tuple[int, str, str], int] = defaultdict(int)
-    for (step, from_, to), sessions in links.items():
-        before = from_ if from_ in kept.get(step - 1, ()) else OTHER
-        after = to if to == end or to in kept.get(step, ()) else OTHER
-        found[step, before, after] += sessions
-    return found
+def folded(links: Table, names: list[str], width: int, top: int) -> Table:
+    """Only the most frequent places of each step; the others, and where they are left for, are one."""
+    # A route that is (other) already, since the dimension was full, is the same as the fold.
+    other = names.index(OTHER) if OTHER in names else width - 2
+    step, pair = np.divmod(links.key, width * width)
+    from_, to = np.divmod(pair, width)
+    for each in range(MAX_STEPS):
+        at = np.flatnonzero((step == each) & (to < width - 1))
+        counts = np.bincount(to[at], weights=links.counts[at, 0], minlength=1)
+        places = sorted(np.flatnonzero(counts).tolist(), key=lambda place: (-counts[place], names[place]))
+        kept = np.zeros(width, dtype=bool)
+        kept[places[:top]] = True
+        to[at] = np.where(kept[to[at]], to[at], other)
+        following = np.flatnonzero(step == each + 1)
+        from_[following] = np.where(kept[from_[following]], from_[following], other)
+    key, place = np.unique((step * width + from_) * width + to, return_inverse=True)
+    return Table(key, np.bincount(place, weights=links.counts[:, 0], minlength=len(key)).astype(np.int64)[:, None])
