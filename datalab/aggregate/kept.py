@@ -8,7 +8,7 @@ from datalab.aggregate.sums import Sized
 
 V = TypeVar("V")
 
-KEPT_BYTES = 18_000_000
+KEPT_BYTES = 22_000_000
 ENTRY_BYTES = 400
 """What an entry takes besides its arrays."""
 BITMAP_BYTES = 10_000

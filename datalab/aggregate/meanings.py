@@ -15,7 +15,7 @@ from datalab.model.tags import FIELDS, UNTAGGED, read_tags
 
 NONE = 0xFFFFFFFF
 """No route, no session."""
-KNOWN_TEXTS = 50_000
+KNOWN_TEXTS = 20_000
 """Texts whose meaning is remembered; beyond it the memory starts afresh."""
 FOLDED_PATHS = 20
 """Kept of each route pattern."""

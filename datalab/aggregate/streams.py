@@ -15,7 +15,7 @@ from datalab.model.sequences import Seen
 AUDIENCE = Audience._fields
 CONTEXT = tuple(name for name in AUDIENCE if name != "referrer")
 """All that streams have in common with many others; with the referrer there would be very many of them."""
-KNOWN_CONTEXTS = 20_000
+KNOWN_CONTEXTS = 5_000
 
 
 class Streams:

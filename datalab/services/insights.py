@@ -42,7 +42,7 @@ from datalab.services.partitions import Partitions, key_of
 from datalab.workers.aggregation import Aggregation
 
 R = TypeVar("R")
-KEPT_ANSWERS = 128
+KEPT_ANSWERS = 64
 UNITS = ("visitors", "sessions")
 ORDERS = ("ordered", "any")
 TOP_ROUTES = 50
