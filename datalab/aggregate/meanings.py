@@ -89,6 +89,7 @@ class Meanings:
         self._routes, self._names, self._tags = routes, names, tags
         self._texts: dict[tuple[int, str], int] = {}
         self._codes: dict[Meaning, int] = {}
+        self._fresh: list[Meaning] = []
         self.folded: dict[str, list[str]] = {}
         """Some of the paths that were folded into each route pattern, to try stages on."""
         self.kind = Column(np.uint8)
@@ -127,8 +128,13 @@ class Meanings:
             at = first[place]
             kind = int(events.kind[at])
             codes[place] = self._read(kind, events.texts[events.text[at]] if kind in TEXTUAL else "")
+        self._enter_fresh()
         found: NDArray[np.uint32] = codes[inverse]
         return found
+
+    def forget(self) -> None:
+        """Let go the memory of texts."""
+        self._texts.clear()
 
     def route_name(self, url: str) -> str:
         """The route of a page's URL."""
@@ -198,17 +204,21 @@ class Meanings:
 
     def _code(self, meaning: Meaning) -> int:
         code = self._codes.setdefault(meaning, len(self._codes))
-        if code == len(self):
-            self.kind.fill(1, meaning.kind)
-            self.route.fill(1, meaning.route)
-            self.tag.fill(1, meaning.tag)
-            self.name.fill(1, meaning.name)
-            self.ending.fill(1, meaning.ending)
-            for column, mask in zip(self.stages, meaning.stages, strict=True):
-                column.fill(1, mask)
+        if code == len(self) + len(self._fresh):
+            self._fresh.append(meaning)
             self.elements.append(meaning.elements)
             self._point(code, meaning)
         return code
+
+    def _enter_fresh(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        if not fresh:
+            return
+        for name in ("kind", "route", "tag", "name", "ending"):
+            column: Column = getattr(self, name)
+            column.append(np.array([getattr(meaning, name) for meaning in fresh], dtype=np.uint32))
+        for column, masks in zip(self.stages, zip(*(meaning.stages for meaning in fresh), strict=True), strict=True):
+            column.append(np.array(masks, dtype=np.uint32))
 
     def _point(self, code: int, meaning: Meaning) -> None:
         for element in meaning.elements:

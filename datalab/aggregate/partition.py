@@ -76,6 +76,11 @@ class PartitionAggregate:
         self.meanings.restored()
         self._touch(members(self.alive))
 
+    def forget_texts(self) -> None:
+        """Let go what was remembered of texts and contexts, after very many of them came."""
+        self.meanings.forget()
+        self.streams.forget()
+
     def flagged(self, flag: Flag) -> BitMap:
         """Sessions that have a flag."""
         return self.sets["flag"][flag]

@@ -7,7 +7,7 @@ from datalab.aggregate.column import Column
 from datalab.aggregate.dimension import Dimension
 from datalab.aggregate.rules import Rules
 from datalab.aggregate.visitors import VisitorIndex
-from datalab.model.agents import DIRECT, Audience, audience
+from datalab.model.agents import DIRECT, Audience, audience, referrer_host
 from datalab.model.events import Context, Opening
 from datalab.model.records import lost_visitor
 from datalab.model.sequences import Seen
@@ -15,7 +15,7 @@ from datalab.model.sequences import Seen
 AUDIENCE = Audience._fields
 CONTEXT = tuple(name for name in AUDIENCE if name != "referrer")
 """All that streams have in common with many others; with the referrer there would be very many of them."""
-KNOWN_CONTEXTS = 5_000
+KNOWN_CONTEXTS = 10_000
 
 
 class Streams:
@@ -37,7 +37,8 @@ class Streams:
         self.direct = dimensions["referrer"].code(DIRECT)
         """The referrer code of sessions that came from nowhere known; it has one however many referrers there are."""
         self._codes: dict[tuple[int, ...], int] = {}
-        self._known: dict[Context, tuple[int, int]] = {}
+        self._known: dict[tuple[str, ...], int] = {}
+        self._referrers: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self.visitor)
@@ -48,9 +49,9 @@ class Streams:
             return
         self.visitor.append(self.visitors.numbers([opening.visitor for opening in openings]))
         fresh: list[tuple[int, ...]] = []
-        read = np.array([self._read(opening.context, fresh) for opening in openings], dtype=np.uint32)
-        self.context.append(read[:, 0])
-        self.referrer.append(read[:, 1])
+        contexts = [opening.context for opening in openings]
+        self.context.append(np.array([self._number(context, fresh) for context in contexts], dtype=np.uint32))
+        self.referrer.append(np.array([self._referrer(context.referrer) for context in contexts], dtype=np.uint32))
         for column, codes in zip(self.contexts, zip(*fresh, strict=True), strict=False):
             column.append(np.array(codes, dtype=np.uint32))
         self.high.fill(len(openings), 0)
@@ -86,24 +87,37 @@ class Streams:
         """What was seen of a stream, as a copy."""
         return Seen(int(self.high.values[stream]), list(self.missing.get(stream, ())))
 
+    def forget(self) -> None:
+        """Let go the memory of contexts."""
+        self._known.clear()
+        self._referrers.clear()
+
     def restored(self) -> None:
         """Build what is derived, after the columns came from a snapshot."""
         rows = zip(*(column.values.tolist() for column in self.contexts), strict=True)
         self._codes = {codes: number for number, codes in enumerate(rows)}
 
-    def _read(self, context: Context, fresh: list[tuple[int, ...]]) -> tuple[int, int]:
-        """The context's number and the referrer's code; the codes of a new context go behind the `fresh` ones."""
-        known = self._known.get(context)
+    def _number(self, context: Context, fresh: list[tuple[int, ...]]) -> int:
+        """The context's number; the codes of a new one go behind the `fresh` ones."""
+        name = (context.user_agent, context.language, context.screen, context.country)
+        known = self._known.get(name)
         if known is None:
             values = audience(context, self._rules.own_hosts)
-            *codes, referrer = (
-                self._dimensions[name].code(value) for name, value in zip(AUDIENCE, values, strict=True)
-            )
-            number = self._codes.setdefault(tuple(codes), len(self._codes))
-            if number == len(self.contexts[0]) + len(fresh):
-                fresh.append(tuple(codes))
-            known = number, referrer
+            codes = tuple(self._dimensions[name].code(getattr(values, name)) for name in CONTEXT)
+            known = self._codes.setdefault(codes, len(self._codes))
+            if known == len(self.contexts[0]) + len(fresh):
+                fresh.append(codes)
             if len(self._known) >= KNOWN_CONTEXTS:
                 self._known.clear()
-            self._known[context] = known
+            self._known[name] = known
+        return known
+
+    def _referrer(self, referrer: str) -> int:
+        """The code of the referring site."""
+        known = self._referrers.get(referrer)
+        if known is None:
+            known = self._dimensions["referrer"].code(referrer_host(referrer, self._rules.own_hosts))
+            if len(self._referrers) >= KNOWN_CONTEXTS:
+                self._referrers.clear()
+            self._referrers[referrer] = known
         return known

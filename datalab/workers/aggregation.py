@@ -112,6 +112,9 @@ class Aggregation:
             "partition %s: %d events, %d of them replayed",
             key, aggregate.position.events, aggregate.position.events - start.events,
         )  # fmt: skip
+        if aggregate.position.events - start.events > REPLAYED_EVENTS:
+            aggregate.forget_texts()
+            await self._on_thread(memory.give_back)
         return aggregate, file
 
     def has(self, key: PartitionKey) -> bool:
