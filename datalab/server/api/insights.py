@@ -25,7 +25,10 @@ from datalab.services.insights import TOP_PLACES, TOP_ROUTES, About
 Moment = Annotated[str, Meta(max_length=40, description="a date like 2026-11-24 or a moment like 2026-11-24T08:00:00Z")]
 Limit = Annotated[int, Meta(ge=1, le=10_000)]
 Top = Annotated[
-    int, Meta(ge=0, le=200, description="0 to 200: all but so many of the most frequent routes are folded into (other)")
+    int,
+    Meta(
+        ge=0, le=10_000, description="0 to 10000: all but so many of the most frequent routes are folded into (other)"
+    ),
 ]
 
 
